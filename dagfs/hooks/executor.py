@@ -1,0 +1,67 @@
+"""The executor contract: how a plugin says what to run for a step, in values alone.
+
+An executor never starts anything itself. It turns a `StepRequest` into a `Process`; the engine's shim
+runs that, owns its log files, keeps its exit code through the engine's death and kills its whole tree.
+What outlives a local process (a container, a remote command) is found again through `probe`, and
+ended and removed through `stop` and `cleanup`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from dagfs.model.dag import Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """All that one try of a step may use. Every value in it is final: nothing is left to expand."""
+
+    run: str
+    attempt: int
+    step: str
+    try_: int
+    command: tuple[str, ...] = ()
+    """Shell texts. References in them are already names of variables in `env`, never values."""
+    script: str = ""
+    """A shell text, or another interpreter's, that goes into a file."""
+    shell: tuple[str, ...] = ("/bin/sh",)
+    """Program and arguments of the shell to use."""
+    own_shell: bool = False
+    """The step names its shell itself, so nothing is added to its arguments."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """The executor's settings, references replaced."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The whole environment of the step."""
+    cwd: str = ""
+    """An absolute path that exists."""
+    folder: str = ""
+    """A folder of this step and attempt alone; `Process.files` are written below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A local process to run. `argv[0]` is looked up in the `PATH` of `env`."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files to write before the start, mode 0700: names below the request's `folder` to texts."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """A place where steps run. `name` is what a spec's `executor:` says."""
+
+    name: str
+
+    def check(self, step: Step) -> Sequence[str]:
+        """What is wrong with the step's settings, each as one line; called when a spec is validated."""
+        ...
+
+    def prepare(self, request: StepRequest) -> Process:
+        """Say what to run. An exception fails this step alone, with the executor's name."""
+        ...

@@ -1,0 +1,291 @@
+"""What a spec says, once read: a `Dag` of `Step`s. Frozen, comparable, and plain data on disk.
+
+`as_data` and `from_data` turn values into what JSON can hold and back; fields at their default are
+left out, so that a field added in a later version changes neither old records nor old fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cached_property, lru_cache
+from typing import Any, Self, cast
+
+Data = dict[str, Any]
+"""A JSON object."""
+
+
+@lru_cache(maxsize=64)
+def _defaults(cls: Any) -> tuple[tuple[str, object], ...]:
+    """Each compared field's name and default, in order of definition."""
+    found = []
+    for each in fields(cls):
+        if each.compare:
+            made = each.default_factory() if each.default_factory is not MISSING else each.default
+            found.append((each.name, made))
+    return tuple(found)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Plain):
+        return value.as_data()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+class Plain:
+    """A frozen dataclass that can be written as a JSON object and read back."""
+
+    __slots__ = ()
+
+    def as_data(self) -> Data:
+        """The fields that differ from their defaults."""
+        return {
+            name: _plain(value)
+            for name, default in _defaults(type(self))
+            if (value := getattr(self, name)) != default
+        }
+
+    @classmethod
+    def from_data(cls, data: Data) -> Self:
+        """Read back what `as_data` wrote; unknown keys are left for newer versions."""
+        known = {name for name, _ in _defaults(cls)}
+        return cls(**{key: cls._field(key, value) for key, value in data.items() if key in known})
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        """One field from its JSON form; classes with nested values override this."""
+        return _tuples(value) if isinstance(value, list) else value
+
+
+def _tuples(value: list[Any]) -> tuple[Any, ...]:
+    return tuple(_tuples(item) if isinstance(item, list) else item for item in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where in a file something stands; lines and columns count from 1."""
+
+    line: int
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Condition(Plain):
+    """Something that must hold. Without `expected`, `condition` is a command that must exit 0."""
+
+    condition: str = ""
+    expected: str | None = None
+    """A literal that one line of the value must equal, or `re:` and a regular expression."""
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueOn(Plain):
+    """When the steps behind a step go on although it did not succeed."""
+
+    failure: bool = False
+    skipped: bool = False
+    exit_code: tuple[int, ...] = ()
+    output: tuple[str, ...] = ()
+    """Texts, or `re:` patterns, looked for in the step's standard output."""
+    mark_success: bool = False
+    """Record the step as succeeded when one of the above applied."""
+
+    @property
+    def tolerates_failure(self) -> bool:
+        return self.failure or bool(self.exit_code) or bool(self.output)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy(Plain):
+    """How often a failed try is repeated within an attempt. Times in seconds."""
+
+    limit: int = 0
+    interval_sec: float = 0
+    exit_code: tuple[int, ...] = ()
+    """Only these codes are tried again; empty means any that is not 0."""
+    backoff: float = 1
+    """Each wait is this many times the one before; 1 keeps it constant."""
+    max_interval_sec: float = 0
+    """The longest wait; 0 means no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPolicy(Plain):
+    """How a step that ended is run again: `while` something holds, or `until` it does."""
+
+    mode: str = ""
+    """`while`, `until`, or empty for no repetition."""
+    interval_sec: float = 0
+    limit: int = 0
+    """The most executions in all; 0 means no bound."""
+    condition: str = ""
+    expected: str | None = None
+    exit_code: tuple[int, ...] = ()
+    backoff: float = 1
+    max_interval_sec: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output(Plain):
+    """A variable that takes what the step prints on standard output, without surrounding space."""
+
+    name: str = ""
+    key: str = ""
+    """The name among the run's outputs, where it is not derived from `name`."""
+    omit: bool = False
+    """Leave it out of the run's outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executor(Plain):
+    """Where a step runs: the name of an executor plugin and its settings."""
+
+    type: str = "shell"
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Param(Plain):
+    """One parameter as declared. A positional one is named by its place: `1`, `2`, …"""
+
+    name: str = ""
+    value: str = ""
+    """The default, unevaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(Plain):
+    """One entry of an `env:` block, unevaluated."""
+
+    name: str = ""
+    value: str = ""
+
+
+_NESTED: dict[str, type[Plain]] = {
+    "continue_on": ContinueOn,
+    "retry_policy": RetryPolicy,
+    "repeat_policy": RepeatPolicy,
+    "output": Output,
+    "executor": Executor,
+}
+_NESTED_LISTS: dict[str, type[Plain]] = {
+    "preconditions": Condition,
+    "params": Param,
+    "env": Variable,
+}
+
+
+@dataclass(frozen=True)
+class Step(Plain):
+    """One step as the spec defines it. Field names are the YAML keys in snake_case."""
+
+    name: str = ""
+    id: str = ""
+    description: str = ""
+    command: tuple[str, ...] = ()
+    """Command lines, run in turn by the shell until one fails (`command:` and `run:`)."""
+    script: str = ""
+    shell: tuple[str, ...] = ()
+    """Program and arguments of the step's own shell; empty means the DAG's."""
+    working_dir: str = ""
+    env: tuple[Variable, ...] = ()
+    depends: tuple[str, ...] = ()
+    """Names of the steps it waits for, ids resolved, those implied by `type: chain` included."""
+    output: Output = Output()
+    stdout: str = ""
+    """A file that receives standard output beside the log."""
+    stderr: str = ""
+    continue_on: ContinueOn = ContinueOn()
+    retry_policy: RetryPolicy = RetryPolicy()
+    repeat_policy: RepeatPolicy = RepeatPolicy()
+    preconditions: tuple[Condition, ...] = ()
+    timeout_sec: float = 0
+    """The longest one try may take; 0 means no bound."""
+    signal_on_stop: str = ""
+    """The signal sent first when the step is stopped; empty means SIGTERM."""
+    executor: Executor = Executor()
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
+    """Where each field stands in the spec, by field name; `""` is the step itself."""
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        return _nested_field(key, value)
+
+    def mark(self, path: str = "") -> Mark:
+        """Where `path` (a field, or `executor.config.image`) stands, or the step, or line 0."""
+        while path and path not in self.marks:
+            path = path.rpartition(".")[0]
+        return self.marks.get(path, Mark(0, 0))
+
+
+def _nested_field(key: str, value: Any) -> Any:
+    if key in _NESTED:
+        return _NESTED[key].from_data(value)
+    if key in _NESTED_LISTS:
+        return tuple(_NESTED_LISTS[key].from_data(item) for item in value)
+    return _tuples(value) if isinstance(value, list) else value
+
+
+HANDLER_EVENTS = ("init", "success", "failure", "abort", "exit", "wait")
+"""What a handler can be for, in the order of `handler_on`."""
+
+
+@dataclass(frozen=True)
+class Dag(Plain):
+    """A whole spec. Field names are the YAML keys in snake_case. Times in seconds."""
+
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    type: str = "graph"
+    """`graph` or `chain`, as decided when the spec was read; `depends` already says the same."""
+    dialect: str = "dagu2"
+    """How the text was read: `dagu1` or `dagu2`."""
+    params: tuple[Param, ...] = ()
+    env: tuple[Variable, ...] = ()
+    dotenv: tuple[str, ...] = (".env",)
+    shell: tuple[str, ...] = ()
+    working_dir: str = ""
+    preconditions: tuple[Condition, ...] = ()
+    handler_on: Mapping[str, Step] = field(default_factory=dict)
+    timeout_sec: float = 0
+    delay_sec: float = 0
+    max_active_steps: int = 0
+    """The most steps running at once; 0 leaves it to dagfs.yaml."""
+    steps: tuple[Step, ...] = ()
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
+    """Where each root field stands in the spec; entries of params and env are `env.NAME`."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Step]:
+        return {step.name: step for step in self.steps}
+
+    @cached_property
+    def depends(self) -> Mapping[str, tuple[str, ...]]:
+        """The graph: `{step: steps it waits for}`."""
+        return {step.name: step.depends for step in self.steps}
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Every word that names a step, its name or its id, to the step's name."""
+        ids = {step.id: step.name for step in self.steps if step.id}
+        return {**ids, **{step.name: step.name for step in self.steps}}
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        if key == "steps":
+            return tuple(Step.from_data(item) for item in value)
+        if key == "handler_on":
+            return {event: Step.from_data(item) for event, item in cast("Data", value).items()}
+        return _nested_field(key, value)
+
+    def mark(self, path: str = "") -> Mark:
+        """Where `path` stands in the spec, or the nearest thing around it, or line 0."""
+        while path and path not in self.marks:
+            path = path.rpartition(".")[0]
+        return self.marks.get(path, Mark(0, 0))

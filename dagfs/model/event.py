@@ -1,0 +1,56 @@
+"""What happened: the one kind of record that the journal keeps, observers get and `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ATTEMPT_STARTED = "attempt_started"
+"""attempt, spec, reason, actor: the first line of every journal."""
+ATTEMPT_FINISHED = "attempt_finished"
+"""state, reason. An engine that found a dead one's attempt writes it with state `interrupted`."""
+STEP_KEPT = "step_kept"
+"""step, attempt (where its work lies), stale (accepted although its definition changed), reason."""
+STEP_ADOPTED = "step_adopted"
+"""step, attempt (whose process goes on), try: a running process was taken over."""
+STEP_STARTED = "step_started"
+"""step, try, stdout, stderr (offsets in bytes where this try's output begins). Written before the spawn."""
+STEP_RETRYING = "step_retrying"
+"""step, try, exit_code, until (when the next try starts), reason."""
+STEP_FINISHED = "step_finished"
+"""step, state, reason, and for one that ran: try, exit_code, signal, error, outputs, outputs_sha256."""
+HANDLER_STARTED = "handler_started"
+"""handler, try, stdout, stderr."""
+HANDLER_FINISHED = "handler_finished"
+"""handler, state, exit_code, error."""
+STOP_REQUESTED = "stop_requested"
+"""actor, kill: somebody asked the run to stop."""
+RUN_TIMED_OUT = "run_timed_out"
+"""timeout_sec: the DAG's own limit passed."""
+NOTICE = "notice"
+"""message, step: something an operator should know that changes no state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an attempt.
+
+    `n` counts from 1 within the attempt; `time` is RFC 3339 in UTC with microseconds; `data` holds
+    what the constant of that name in this module lists.
+    """
+
+    n: int
+    time: str
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def step(self) -> str | None:
+        """The step it is about, if it is about one."""
+        value = self.data.get("step")
+        return value if isinstance(value, str) else None
+
+    def as_data(self) -> dict[str, Any]:
+        """The JSON object of `--json` streams."""
+        return {"n": self.n, "t": self.time, "event": self.name, **self.data}

@@ -1,0 +1,332 @@
+"""A run, its attempts and their steps as values, and how events change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dagfs.model import event as ev
+from dagfs.model.dag import Plain
+from dagfs.model.event import Event
+from dagfs.model.state import TRANSITIONS, RunState, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Actor(Plain):
+    """Who asked for something, and through what."""
+
+    user: str = ""
+    uid: int = -1
+    host: str = ""
+    source: str = "cli"
+    """`cli`, `api`, `web` or `scheduler`."""
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}" if self.host else self.user
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeader(Plain):
+    """`run.json`: what never changes about a run."""
+
+    id: str = ""
+    dag: str = ""
+    store: str = ""
+    """The id of the store it was made in."""
+    created: str = ""
+    """RFC 3339, UTC."""
+    source: str = ""
+    """The path the spec was read from."""
+    trigger: str = "manual"
+    actor: Actor = Actor()
+    root: str = ""
+    parent: str = ""
+    engine: str = ""
+    """The version of dagfs that made it."""
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        return Actor.from_data(value) if key == "actor" else value
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptHeader(Plain):
+    """`attempt.json`: what was decided when the attempt began, beside the spec's own text."""
+
+    n: int = 1
+    spec: str = "spec.v1.yaml"
+    spec_sha256: str = ""
+    base: int = 0
+    """The attempt it continues; 0 for the first."""
+    created: str = ""
+    actor: Actor = Actor()
+    reason: str = ""
+    token: str = ""
+    """Names this attempt's engine in every line of its journal."""
+    plan: str = ""
+    """The id of the plan it carries out."""
+    dag_dir: str = ""
+    """The folder that relative paths of the spec start from."""
+    shell: tuple[str, ...] = ()
+    """The shell of steps that name none, as decided at the first attempt."""
+    working_dir: str = ""
+    """`dag` or `run`: where steps start that name no working directory."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Every parameter with its evaluated value, positional ones as `1`, `2`, …"""
+    overrides: tuple[tuple[str, str], ...] = ()
+    """The parameters given from outside, as given."""
+    env_sha256: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the evaluated `env:` and dotenv values, by name, salted with the run's id."""
+    keep: Mapping[str, int] = field(default_factory=dict)
+    """Kept steps, to the attempt that holds their work."""
+    allowed: tuple[str, ...] = ()
+    """Rules that were allowed to be broken, for `reason`."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Plugin names to versions."""
+    engine: str = ""
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        if key == "actor":
+            return Actor.from_data(value)
+        if key == "overrides":
+            return tuple((name, text) for name, text in value)
+        return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step in one attempt: how it stands, and where its work lies."""
+
+    name: str
+    state: StepState = StepState.NOT_STARTED
+    attempt: int = 0
+    """The attempt that holds its logs, outputs and artifacts; an earlier one when it was kept."""
+    kept: bool = False
+    """Its work was done in an earlier attempt and not repeated in this one."""
+    tries: int = 0
+    """Executions, repetitions included."""
+    retries: int = 0
+    """How many of those followed a failure."""
+    exit_code: int | None = None
+    signal: int | None = None
+    started: str | None = None
+    finished: str | None = None
+    until: str | None = None
+    """When a retrying step starts again."""
+    reason: str = ""
+    """Why it stands as it does, for people."""
+    error: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs_sha256: str = ""
+    offsets: tuple[int, int] = (0, 0)
+    """Where the newest try's output begins in stdout.log and stderr.log, in bytes."""
+    log_attempt: int = 0
+    """The attempt whose folder holds the logs; differs from `attempt` for an adopted step."""
+    stale: bool = False
+    """Kept although its definition has changed since it ran, because somebody said so."""
+    basis: int = 0
+    """The attempt whose spec its work answers to, or was accepted for."""
+    tolerated: bool = False
+    """It failed, and the spec lets the run go on (`continue_on`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a run, as its journal tells it."""
+
+    header: AttemptHeader
+    state: RunState = RunState.RUNNING
+    started: str | None = None
+    finished: str | None = None
+    reason: str = ""
+    steps: Mapping[str, StepRun] = field(default_factory=dict)
+    handlers: Mapping[str, StepRun] = field(default_factory=dict)
+    events: int = 0
+    """The number of the last event folded in."""
+
+    @property
+    def n(self) -> int:
+        return self.header.n
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run with all its attempts, oldest first; there is always at least one."""
+
+    header: RunHeader
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def id(self) -> str:
+        return self.header.id
+
+    @property
+    def last(self) -> Attempt:
+        """The newest attempt, whose state is the run's."""
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> RunState:
+        return self.last.state
+
+
+class Fold:
+    """Builds an `Attempt` from events, one at a time.
+
+    A step never leaves a settled state within an attempt; an event that says so is a damaged or
+    forged journal and raises `ValueError` with the event's number.
+    """
+
+    def __init__(self, header: AttemptHeader, step_names: Iterable[str], base: Attempt | None = None) -> None:
+        self._header = header
+        self._steps = {name: StepRun(name) for name in step_names}
+        self._handlers: dict[str, StepRun] = {}
+        self._base = base
+        self._attempt = Attempt(header)
+
+    def apply(self, event: Event) -> None:
+        """Take in one more event."""
+        change = _CHANGES.get(event.name)
+        if change is not None:
+            change(self, event)
+        self._attempt = replace(self._attempt, events=event.n)
+
+    def step(self, name: str) -> StepRun:
+        """How a step stands now."""
+        return self._steps[name]
+
+    @property
+    def steps(self) -> Mapping[str, StepRun]:
+        """A live view of all steps."""
+        return self._steps
+
+    def attempt(self) -> Attempt:
+        """Everything folded so far, as a value."""
+        return replace(self._attempt, steps=dict(self._steps), handlers=dict(self._handlers))
+
+    def _move(self, event: Event, state: StepState, **changes: Any) -> None:
+        name = event.step or ""
+        old = self._steps.get(name) or StepRun(name)
+        if state not in TRANSITIONS[old.state]:
+            raise ValueError(f"event {event.n}: step {name!r} cannot go from {old.state} to {state}")
+        self._steps[name] = replace(old, state=state, **changes)
+
+    def _attempt_started(self, event: Event) -> None:
+        self._attempt = replace(self._attempt, started=event.time)
+
+    def _attempt_finished(self, event: Event) -> None:
+        state, reason = RunState(event.data["state"]), event.data.get("reason", "")
+        self._attempt = replace(self._attempt, state=state, reason=reason, finished=event.time)
+
+    def _step_kept(self, event: Event) -> None:
+        name = event.step or ""
+        before = self._base.steps.get(name) if self._base else None
+        old = before or StepRun(name, StepState.SUCCEEDED, attempt=event.data["attempt"])
+        stale = bool(event.data.get("stale"))
+        self._steps[name] = replace(
+            old,
+            kept=True,
+            stale=stale,
+            basis=self._header.n if stale else old.basis,
+            reason=event.data.get("reason", ""),
+        )
+
+    def _step_adopted(self, event: Event) -> None:
+        name = event.step or ""
+        before = self._base.steps.get(name) if self._base else None
+        old = before or StepRun(name)
+        self._steps[name] = replace(
+            old,
+            state=StepState.RUNNING,
+            attempt=self._header.n,
+            basis=self._header.n,
+            log_attempt=event.data["attempt"],
+            reason=event.data.get("reason", ""),
+        )
+
+    def _step_started(self, event: Event) -> None:
+        old = self._steps.get(event.step or "") or StepRun(event.step or "")
+        self._move(
+            event,
+            StepState.RUNNING,
+            **_started(self._header.n, event),
+            retries=old.retries + (old.state is StepState.RETRYING),
+            started=old.started or event.time,
+        )
+
+    def _step_retrying(self, event: Event) -> None:
+        self._move(
+            event,
+            StepState.RETRYING,
+            exit_code=event.data.get("exit_code"),
+            until=event.data.get("until"),
+            reason=event.data.get("reason", ""),
+        )
+
+    def _step_finished(self, event: Event) -> None:
+        self._move(event, StepState(event.data["state"]), **_finished(event))
+
+    def _handler_started(self, event: Event) -> None:
+        name = event.data["handler"]
+        changes = _started(self._header.n, event)
+        old = self._handlers.get(name) or StepRun(name, started=event.time)
+        self._handlers[name] = replace(old, state=StepState.RUNNING, **changes)
+
+    def _handler_finished(self, event: Event) -> None:
+        name = event.data["handler"]
+        old = self._handlers.get(name) or StepRun(name)
+        self._handlers[name] = replace(old, state=StepState(event.data["state"]), **_finished(event))
+
+
+def _started(n: int, event: Event) -> dict[str, Any]:
+    return {
+        "attempt": n,
+        "log_attempt": n,
+        "basis": n,
+        "tries": event.data["try"],
+        "offsets": (event.data.get("stdout", 0), event.data.get("stderr", 0)),
+        "exit_code": None,
+        "signal": None,
+        "until": None,
+        "reason": event.data.get("reason", ""),
+    }
+
+
+def _finished(event: Event) -> dict[str, Any]:
+    data = event.data
+    return {
+        "exit_code": data.get("exit_code"),
+        "signal": data.get("signal"),
+        "finished": event.time,
+        "until": None,
+        "reason": data.get("reason", ""),
+        "error": data.get("error"),
+        "outputs": data.get("outputs") or {},
+        "outputs_sha256": data.get("outputs_sha256", ""),
+        "tolerated": bool(data.get("tolerated")),
+    }
+
+
+_CHANGES = {
+    ev.ATTEMPT_STARTED: Fold._attempt_started,
+    ev.ATTEMPT_FINISHED: Fold._attempt_finished,
+    ev.STEP_KEPT: Fold._step_kept,
+    ev.STEP_ADOPTED: Fold._step_adopted,
+    ev.STEP_STARTED: Fold._step_started,
+    ev.STEP_RETRYING: Fold._step_retrying,
+    ev.STEP_FINISHED: Fold._step_finished,
+    ev.HANDLER_STARTED: Fold._handler_started,
+    ev.HANDLER_FINISHED: Fold._handler_finished,
+}
+
+
+def fold(
+    header: AttemptHeader, step_names: Iterable[str], events: Iterable[Event], base: Attempt | None = None
+) -> Attempt:
+    """The attempt that these events tell of. `base` is the attempt it continues."""
+    folding = Fold(header, step_names, base)
+    for event in events:
+        folding.apply(event)
+    return folding.attempt()
