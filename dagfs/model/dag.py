@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Self, cast
 
 Data = dict[str, Any]
 """A JSON object."""
 
 
-@lru_cache(maxsize=64)
+_DEFAULTS: dict[Any, tuple[tuple[str, object], ...]] = {}
+
+
 def _defaults(cls: Any) -> tuple[tuple[str, object], ...]:
     """Each compared field's name and default, in order of definition."""
-    found = []
-    for each in fields(cls):
-        if each.compare:
-            made = each.default_factory() if each.default_factory is not MISSING else each.default
-            found.append((each.name, made))
-    return tuple(found)
+    if cls not in _DEFAULTS:
+        found = []
+        for each in fields(cls):
+            if each.compare:
+                made = each.default_factory() if each.default_factory is not MISSING else each.default
+                found.append((each.name, made))
+        _DEFAULTS[cls] = tuple(found)
+    return _DEFAULTS[cls]
 
 
 def _plain(value: object) -> object:
