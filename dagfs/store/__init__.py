@@ -1,0 +1,1 @@
+"""Values on disk: the run directory, its journal, its locks. Only `files` writes."""

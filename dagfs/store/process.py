@@ -1,0 +1,42 @@
+"""Which process is meant, so that a recycled pid is never taken for the one on record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dagfs.model.dag import Plain
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Plain):
+    """A process for ever: its pid, when it started (clock ticks since boot), and in which boot."""
+
+    pid: int = 0
+    start: int = 0
+    boot: str = ""
+
+
+def boot_id() -> str:
+    """This boot of this machine."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _stat_fields(pid: int) -> list[str]:
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        # The command's name may hold spaces and parentheses; the rest is plain.
+        return file.read().rpartition(")")[2].split()
+
+
+def identity(pid: int) -> Identity | None:
+    """Who `pid` is now, or None where nothing alive has that number (a zombie is not alive)."""
+    try:
+        fields = _stat_fields(pid)
+    except (OSError, ValueError):
+        return None
+    return None if fields[0] in "ZX" else Identity(pid, int(fields[19]), boot_id())
+
+
+def is_alive(who: Identity) -> bool:
+    """The very process that `who` names still runs."""
+    return who.pid > 0 and identity(who.pid) == who
