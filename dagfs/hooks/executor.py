@@ -24,13 +24,18 @@ class StepRequest:
     step: str
     try_: int
     command: tuple[str, ...] = ()
-    """Shell texts. References in them are already names of variables in `env`, never values."""
+    """Shell texts. References in them are already names of variables in `env`, never values.
+
+    Where `shell` is `("direct",)`, or a script is given too, they are instead the words of one command.
+    """
     script: str = ""
     """A shell text, or another interpreter's, that goes into a file."""
     shell: tuple[str, ...] = ("/bin/sh",)
     """Program and arguments of the shell to use."""
     own_shell: bool = False
-    """The step names its shell itself, so nothing is added to its arguments."""
+    """The step names its shell itself, so nothing is added to its arguments and no `#!` line counts."""
+    stop_on_error: bool = True
+    """The shell is to stop at the first command that fails (`-e`)."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """The executor's settings, references replaced."""
     env: Mapping[str, str] = field(default_factory=dict)

@@ -78,8 +78,6 @@ class AttemptHeader(Plain):
     """The parameters given from outside, as given."""
     env_sha256: Mapping[str, str] = field(default_factory=dict)
     """Digests of the evaluated `env:` and dotenv values, by name, salted with the run's id."""
-    keep: Mapping[str, int] = field(default_factory=dict)
-    """Kept steps, to the attempt that holds their work."""
     allowed: tuple[str, ...] = ()
     """Rules that were allowed to be broken, for `reason`."""
     plugins: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +128,8 @@ class StepRun:
     """The attempt whose spec its work answers to, or was accepted for."""
     tolerated: bool = False
     """It failed, and the spec lets the run go on (`continue_on`)."""
+    unrecorded: bool = False
+    """Seen on disk but not in the journal: it ended after its engine had died."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""`dagfs VERB …`: finds the verb's module by name, runs it, and turns errors into text and exit codes.
+
+The table of verbs is data, so that a command loads its own module and no other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from difflib import get_close_matches
+from types import ModuleType
+from typing import NoReturn
+
+from dagfs import __version__
+from dagfs.cli.command import Command
+from dagfs.cli.output import Output
+from dagfs.errors import DagfsError, ExitCode, UsageError
+
+VERBS = {
+    "init": ("dagfs.cli.init", "make a home: dagfs.yaml, dags/, plugins/, runs/"),
+    "run": ("dagfs.cli.run", "run a DAG"),
+    "status": ("dagfs.cli.status", "how a run stands, why, and what to type next"),
+    "logs": ("dagfs.cli.logs", "what a step printed; the failed one by default"),
+    "edit": ("dagfs.cli.edit", "edit the captured spec of a run, then see the plan"),
+    "plan": ("dagfs.cli.plan", "what a retry would do with each step, and why"),
+    "diff": ("dagfs.cli.diff", "what changed between two specs of a run"),
+    "retry": ("dagfs.cli.retry", "continue a run: run again what must, keep the rest"),
+    "stop": ("dagfs.cli.stop", "stop a run and all its processes"),
+    "show": ("dagfs.cli.show", "everything on record about a run"),
+    "runs": ("dagfs.cli.runs", "list runs, newest first"),
+    "ls": ("dagfs.cli.ls", "list DAGs"),
+    "validate": ("dagfs.cli.validate", "check DAG files"),
+    "fsck": ("dagfs.cli.fsck", "check a run, or the whole store, for damage"),
+    "plugins": ("dagfs.cli.plugins", "list plugins, what they bring, and what is wrong with them"),
+    "version": ("dagfs.cli.version", "print the version"),
+    "help": ("dagfs.cli.help", "help on a verb or a topic"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with did-you-mean and our own way of ending."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ").split()
+        known = [option for action in self._actions for option in action.option_strings]
+        near = get_close_matches(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
+        hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
+        raise UsageError(f"{self.prog}: {message}", hint=hint)
+
+
+def _global_options() -> argparse.ArgumentParser:
+    parser = _Parser(prog="dagfs", add_help=False)
+    parser.add_argument("-C", dest="home", metavar="DIR", help="the home to work on")
+    parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    return parser
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words before the verb, and the verb with the rest."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] in ("-C", "--color") else 1
+    return list(words[:place]), list(words[place:])
+
+
+def verb_parser(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
+    """A verb's module and the parser of its options."""
+    if verb not in VERBS:
+        near = get_close_matches(verb, VERBS, 2)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see `dagfs --help`"
+        raise UsageError(f"unknown command {verb!r}", hint=hint)
+    path, summary = VERBS[verb]
+    module = importlib.import_module(path)
+    parser = _Parser(
+        prog=f"dagfs {verb}",
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=module.EXAMPLES.strip("\n"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.arguments(parser)
+    # So that they may also stand behind the verb, where people write them.
+    parser.add_argument("-C", dest="home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument("--no-plugins", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return module, parser
+
+
+def _call(words: Sequence[str]) -> int:
+    before, rest = _split(words)
+    common = _global_options().parse_args(before)
+    output = Output(common.color)
+    if common.version:
+        rest = ["version"]
+    elif common.help or not rest:
+        rest = ["help"]
+    module, parser = verb_parser(rest[0])
+    options = parser.parse_args(rest[1:], argparse.Namespace(**vars(common)))
+    return int(module.run(Command(options, output, tuple(rest))))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The console script. Returns the exit code."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        return _call(words)
+    except DagfsError as error:
+        Output().error(error)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # The reader went away, as with `| head`; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except RecursionError:
+        Output().error(DagfsError("the input is nested too deeply"))
+        return int(ExitCode.SPEC_INVALID)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        Output().error(DagfsError(f"{error.strerror or error}:{where}"))
+        return int(ExitCode.IO_ERROR)
+    except Exception:  # noqa: BLE001 - the last resort: a bug becomes one line and a report
+        return _report_bug()
+
+
+def _report_bug() -> int:
+    text = f"dagfs {__version__}, python {sys.version.split()[0]}, {' '.join(sys.argv)}\n\n{traceback.format_exc()}"
+    path = f"/tmp/dagfs-bug-{os.getpid()}.txt"
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+            file.write(text)
+        where = f"the traceback is in {path}"
+    except OSError:
+        where = text.strip().splitlines()[-1]
+    Output().error(DagfsError(f"this is a bug in dagfs; {where}", hint="please report it with that file"))
+    return int(ExitCode.BUG)

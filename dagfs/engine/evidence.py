@@ -1,0 +1,78 @@
+"""What the disk says about finished work: is it still what its step left?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from dagfs.engine.capture import file_sha256, read_manifest
+from dagfs.model.edit import Evidence
+from dagfs.model.run import Run, StepRun
+from dagfs.store.layout import RunPaths, StepPaths
+
+
+def gather(paths: RunPaths, run: Run) -> dict[str, Evidence]:
+    """Evidence for every finished step of the newest attempt."""
+    finished = {
+        name: step for name, step in run.last.steps.items() if step.state.is_success and not step.unrecorded
+    }
+    manifests = {name: read_manifest(_work_of(paths, step)) for name, step in finished.items()}
+    written = _last_written(finished, manifests)
+    return {name: _of_step(paths, step, manifests[name], written) for name, step in finished.items()}
+
+
+def _work_of(paths: RunPaths, step: StepRun) -> StepPaths:
+    return paths.attempt(step.attempt).step(step.name)
+
+
+def _last_written(
+    finished: Mapping[str, StepRun], manifests: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Each file of the work folder to the step that wrote it last."""
+    found: dict[str, str] = {}
+    for name in sorted(finished, key=lambda name: finished[name].finished or ""):
+        found.update(dict.fromkeys(manifests[name].get("work", ()), name))
+    return found
+
+
+def _of_step(
+    paths: RunPaths, step: StepRun, manifest: Mapping[str, Any], written: Mapping[str, str]
+) -> Evidence:
+    missing, altered = [], []
+    folder = paths.attempt(step.log_attempt or step.attempt).step(step.name).artifacts
+    for name, known in manifest.get("artifacts", {}).items():
+        path = folder / name
+        if not path.is_file():
+            missing.append(name)
+        elif path.stat().st_size != known["size"] or file_sha256(path) != known["sha256"]:
+            altered.append(name)
+    return Evidence(
+        outputs=_outputs(_work_of(paths, step), step),
+        artifacts_missing=tuple(missing),
+        artifacts_altered=tuple(altered),
+        work_changed=tuple(
+            name
+            for name, known in manifest.get("work", {}).items()
+            if written.get(name) == step.name and _differs(paths, name, known)
+        ),
+    )
+
+
+def _outputs(paths: StepPaths, step: StepRun) -> str:
+    if not step.outputs_sha256:
+        return "ok"
+    try:
+        data = paths.outputs.read_bytes()
+    except FileNotFoundError:
+        return "missing"
+    return "ok" if hashlib.sha256(data).hexdigest() == step.outputs_sha256 else "altered"
+
+
+def _differs(paths: RunPaths, name: str, known: Mapping[str, int]) -> bool:
+    try:
+        found = os.stat(paths.work / name, follow_symlinks=False)
+    except OSError:
+        return True
+    return (found.st_size, found.st_mtime_ns) != (known["size"], known["mtime_ns"])

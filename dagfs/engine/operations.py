@@ -1,0 +1,326 @@
+"""What can be done with runs. The command line, the web page and the Python API call only these."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagfs.engine.zygote import Zygote
+from dagfs.spec.values import is_posix_shell
+from dagfs.store.record import Record
+
+from dagfs import __version__
+from dagfs.engine.bootstrap import Engine
+from dagfs.engine.environment import Values, evaluate, inherited, value_digests
+from dagfs.engine.execution import Setting, utc_text
+from dagfs.engine.home import current_actor, new_token, now
+from dagfs.engine.proposal import Proposal, propose_retry
+from dagfs.engine.recovery import close_attempt, end_orphans
+from dagfs.engine.runner import Limits, Observer, Runner
+from dagfs.errors import NothingToDo, PlanMoved, Problem, Refused, SpecError, UsageError
+from dagfs.model import event as ev
+from dagfs.model.dag import Dag
+from dagfs.model.edit import Action
+from dagfs.model.event import Event
+from dagfs.model.run import Actor, Attempt, AttemptHeader, Fold, RunHeader
+from dagfs.model.state import RunState
+from dagfs.planning.plan import Plan, Verdict
+from dagfs.spec.parse import Options, Reading, parse
+from dagfs.store import dags
+from dagfs.store.journal import read as read_journal
+from dagfs.store.layout import new_run_id
+from dagfs.store.owner import Owner
+from dagfs.store.process import identity
+from dagfs.store.runs import Claim
+
+__all__ = ["Proposal", "Result", "RunRequest", "carry_out", "propose_retry", "read_dag", "start_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run to make."""
+
+    dag: str
+    """The name of a DAG in the home, or the path of a file."""
+    params: tuple[tuple[str, str], ...] = ()
+    id: str = ""
+    """Empty for a new id."""
+    name: str = ""
+    """The DAG's name, in place of the spec's own."""
+    trigger: str = "manual"
+    reason: str = ""
+    dialect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended."""
+
+    run: str
+    attempt: int
+    state: RunState
+    reason: str
+    signal: int = 0
+    """The signal that asked it to stop, or 0."""
+
+
+def read_dag(engine: Engine, name: str, dialect: str = "") -> tuple[Path, bytes, Reading]:
+    """A DAG file by name or path: where it is, its bytes, and what came of reading it."""
+    path = dags.find(engine.home.paths, name)
+    data = dags.read(path)
+    options = Options(dialect=dialect or engine.home.settings.dialect, executors=engine.plugins.executors)
+    return path, data, parse(data, str(path), options=options)
+
+
+def start_run(
+    engine: Engine,
+    request: RunRequest,
+    *,
+    actor: Actor | None = None,
+    observers: Sequence[Observer] = (),
+    on_created: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Make a run and carry out its first attempt. Raises SpecError, NotFound, Refused, StoreError."""
+    path, data, reading = read_dag(engine, request.dag, request.dialect)
+    if reading.dag is None:
+        raise SpecError(reading.errors)
+    dag = reading.dag
+    _check_executors(engine, dag, str(path))
+    folder = path.resolve().parent
+    values = evaluate(dag, folder, os.environ, request.params)
+    store_id = engine.home.store.ensure()
+    who = actor or current_actor()
+    moment = now()
+    run_id = request.id or new_run_id(moment, request.name or dag.name, new_token()[:4])
+    header = RunHeader(
+        id=run_id,
+        dag=request.name or dag.name,
+        store=store_id,
+        created=utc_text(moment),
+        source=str(path),
+        trigger=request.trigger,
+        actor=who,
+        engine=__version__,
+    )
+    attempt = AttemptHeader(
+        n=1,
+        spec="spec.v1.yaml",
+        spec_sha256=hashlib.sha256(data).hexdigest(),
+        created=utc_text(moment),
+        actor=who,
+        reason=request.reason,
+        token=new_token(),
+        dag_dir=str(folder),
+        shell=_default_shell(engine),
+        working_dir=engine.home.settings.working_dir,
+        params=values.params,
+        overrides=request.params,
+        env_sha256=value_digests(values.env, run_id),
+        plugins=engine.plugins.versions,
+        engine=__version__,
+    )
+    with Zygote.start() as zygote:
+        owner = _owner(1, attempt.token)
+        with engine.home.store.create(header, data, attempt, dag, owner) as claim:
+            on_created(run_id)
+            work = _Work(engine, claim, zygote, header, attempt, dag, values, None, {})
+            return _carry(work, observers)
+
+
+def _check_executors(engine: Engine, dag: Dag, file: str) -> None:
+    """Let every executor look at the settings of the steps it will run."""
+    problems = []
+    executors = engine.plugins.executors
+    for step in (*dag.steps, *dag.handler_on.values()):
+        executor = executors.get(step.executor.type)
+        for message in executor.check(step) if executor else ():
+            mark = step.mark("executor")
+            problems.append(Problem(file, mark.line, mark.column, f"step {step.name!r}: {message}"))
+    if problems:
+        raise SpecError(problems)
+
+
+def _default_shell(engine: Engine) -> tuple[str, ...]:
+    """The shell of steps whose spec names none: the home's, the user's if it is a POSIX one, else sh."""
+    own = os.environ.get("SHELL", "")
+    return engine.home.settings.shell or ((own,) if own and is_posix_shell(own) else ("/bin/sh",))
+
+
+def _owner(attempt: int, token: str) -> Owner:
+    who = identity(os.getpid())
+    assert who is not None
+    return Owner(who, os.uname().nodename, token, attempt, utc_text(now()), "dagfs")
+
+
+def carry_out(
+    engine: Engine,
+    proposal: Proposal,
+    *,
+    actor: Actor | None = None,
+    observers: Sequence[Observer] = (),
+    on_committed: Callable[[int], None] = lambda _: None,
+    spec: bytes | None = None,
+) -> Result:
+    """Do what a plan says, or raise PlanMoved where it is no longer the plan.
+
+    Raises Refused with what stands in the way, NothingToDo, Busy, StoreError.
+    """
+    require_compatible(proposal.plan)
+    plan, header = proposal.plan, proposal.view.run.header
+    token = new_token()
+    with Zygote.start() as zygote, engine.home.store.claim(header.id, _owner(plan.attempt, token)) as claim:
+        current = propose_retry(engine, header.id, plan.answers, spec=spec, held=True)
+        if current.plan.id != plan.id:
+            raise PlanMoved(
+                f"run {header.id} is not what plan {plan.id} was made for; it is {current.plan.id} now",
+                hint=f"look again with `dagfs plan {header.id}`",
+            )
+        end_orphans(claim.paths, current, kill=plan.answers.kill_orphans)
+        base = close_attempt(engine, claim, current)
+        attempt = _commit(engine, claim, current, base, actor or current_actor(), token)
+        on_committed(attempt.n)
+        adopted = {
+            name: record
+            for name, record in current.view.orphans.items()
+            if plan.actions[name] is Action.ADOPT
+        }
+        dag, values = plan.edit.new, current.values
+        return _carry(_Work(engine, claim, zygote, header, attempt, dag, values, base, adopted), observers)
+
+
+def require_compatible(plan: Plan) -> None:
+    """Raise what a plan's verdict says, unless it can be carried out."""
+    if plan.verdict is Verdict.NOTHING_TO_DO:
+        raise NothingToDo(
+            f"nothing to do: every step of run {plan.run} is kept",
+            hint=f"edit {plan.spec} first, or start a new run",
+        )
+    if plan.verdict is Verdict.REFUSED:
+        first = plan.rejections[0]
+        raise Refused(f"refused by {first.rule}: {first.message}", hint=first.hint)
+    if plan.verdict is Verdict.NEEDS_ANSWER:
+        question = plan.questions[0]
+        raise Refused(f"{question.rule} asks: {question.message}", hint=question.hint)
+    keeps = [answer for _, answer in plan.answers.on_stale if answer == "keep"]
+    if (keeps or any(plan.lifts(finding) for finding in plan.findings)) and not plan.answers.reason:
+        raise UsageError("keeping stale work or allowing a rule needs a reason", hint="add --reason '…'")
+
+
+def _commit(
+    engine: Engine, claim: Claim, proposal: Proposal, base: Attempt, actor: Actor, token: str
+) -> AttemptHeader:
+    """Publish the spec and make the attempt: afterwards the retry has happened."""
+    name, sha256 = claim.publish_spec(proposal.text)
+    plan, before = proposal.plan, base.header
+    header = AttemptHeader(
+        n=base.n + 1,
+        spec=name,
+        spec_sha256=sha256,
+        base=base.n,
+        created=utc_text(now()),
+        actor=actor,
+        reason=plan.answers.reason,
+        token=token,
+        plan=plan.id,
+        dag_dir=before.dag_dir,
+        shell=before.shell,
+        working_dir=before.working_dir,
+        params=proposal.values.params,
+        overrides=before.overrides,
+        env_sha256=value_digests(proposal.values.env, plan.run),
+        allowed=tuple(finding.rule for finding in plan.findings if plan.lifts(finding)),
+        plugins=engine.plugins.versions,
+        engine=__version__,
+    )
+    claim.commit_attempt(header, plan.edit.new, list(_first_events(plan)))
+    if proposal.pending:
+        claim.consume_next(header.n, sha256)
+    return header
+
+
+def _first_events(plan: Plan) -> Iterable[tuple[str, Mapping[str, object]]]:
+    for decision in plan.decisions:
+        data: dict[str, object] = {
+            "step": decision.step,
+            "attempt": decision.attempt,
+            "reason": decision.reason,
+        }
+        if decision.action is Action.ADOPT:
+            yield ev.STEP_ADOPTED, data
+        elif decision.action.is_keep:
+            yield ev.STEP_KEPT, data | ({"stale": True} if decision.action is Action.KEEP_STALE else {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """An attempt that is committed and owned, ready to be carried out."""
+
+    engine: Engine
+    claim: Claim
+    zygote: Zygote
+    run: RunHeader
+    attempt: AttemptHeader
+    dag: Dag
+    values: Values
+    base: Attempt | None
+    adopted: Mapping[str, Record]
+
+
+def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
+    fold = Fold(work.attempt, work.dag.by_name, work.base)
+    for event in read_journal(
+        work.claim.paths.attempt(work.attempt.n).journal, token=work.attempt.token
+    ).events:
+        fold.apply(event)
+        for observer in observers:
+            observer(event)
+    runner = Runner(
+        setting_of(work.engine, work.claim, work.run, work.attempt, work.dag, work.values),
+        work.claim,
+        work.zygote,
+        fold,
+        Limits(
+            work.dag.max_active_steps or work.engine.home.settings.active_steps,
+            work.dag.timeout_sec,
+            work.dag.delay_sec,
+        ),
+        now=now,
+        observers=[*observers, *_plugin_observers(work.engine, work.run)],
+        adopted=work.adopted,
+    )
+    state = runner.run()
+    attempt = fold.attempt()
+    return Result(work.run.id, attempt.n, state, attempt.reason, runner.stopped_by)
+
+
+def setting_of(
+    engine: Engine, claim: Claim, run: RunHeader, attempt: AttemptHeader, dag: Dag, values: Values
+) -> Setting:
+    """What the executions of one attempt share."""
+    settings = engine.home.settings
+    return Setting(
+        run=run,
+        attempt=attempt,
+        dag=dag,
+        home=engine.home.paths,
+        paths=claim.paths,
+        values=values,
+        machine=inherited(os.environ),
+        executors=engine.plugins.executors,
+        disk=engine.home.disk,
+        grace_sec=settings.grace_sec,
+        strict=settings.durability == "strict",
+    )
+
+
+def _plugin_observers(engine: Engine, run: RunHeader) -> list[Observer]:
+    if not engine.plugins.has_observers:
+        return []
+
+    def tell(event: Event) -> None:
+        engine.plugins.observe(run, event)
+
+    return [tell]

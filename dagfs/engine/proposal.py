@@ -1,0 +1,130 @@
+"""Reads what a retry would start from and plans it. Nothing on disk changes here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dagfs.engine.bootstrap import Engine
+from dagfs.engine.environment import Values, evaluate, inherited
+from dagfs.engine.evidence import gather
+from dagfs.engine.view import View, view_run
+from dagfs.errors import Busy
+from dagfs.model.dag import Dag
+from dagfs.model.run import AttemptHeader
+from dagfs.planning.compat import Basis, compare
+from dagfs.planning.plan import Answers, Plan
+from dagfs.planning.retry import Request, plan_retry
+from dagfs.spec.parse import Options, read
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A plan together with all that carrying it out takes."""
+
+    plan: Plan
+    view: View
+    text: bytes
+    sha256: str
+    pending: bool
+    """The text is that of spec.next.yaml, which the attempt will use up."""
+    values: Values
+    machine: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+
+def propose_retry(
+    engine: Engine,
+    run_id: str,
+    answers: Answers | None = None,
+    *,
+    spec: bytes | None = None,
+    held: bool = False,
+) -> Proposal:
+    """What a retry of the run would do now. `spec` stands for spec.next.yaml; `held`: we own the run.
+
+    Raises Busy while another engine is at work, SpecError for a bad edit.
+    """
+    store = engine.home.store
+    view = view_run(store, run_id, held=held)
+    if view.owner is not None:
+        raise Busy(
+            f"run {run_id} is running: {view.owner}",
+            hint=f"wait for its end or `dagfs stop {run_id}`; an edit of spec.next.yaml waits that long",
+        )
+    base = view.run.last
+    old = store.dag(run_id, base.n)
+    pending = spec if spec is not None else store.read_next(run_id)
+    text = pending if pending is not None else store.spec(run_id, base.n)
+    paths = store.paths(run_id)
+    name = paths.next_spec.name if pending is not None else base.header.spec
+    dag = _read(engine, text, paths.root / name, old) if pending is not None else old
+    values, machine = _values(base.header, old, dag)
+    sha256 = hashlib.sha256(text).hexdigest()
+    bases = _bases(engine, view)
+    edit = compare(base, bases, Basis(dag, values.params), engine.plugins.classify, gather(paths, view.run))
+    request = Request(
+        run=run_id,
+        spec=name,
+        spec_sha256=sha256,
+        answers=_with_defaults(answers or Answers(), engine),
+        circumstances={**engine.plugins.versions, "dagfs.yaml": engine.home.settings.sha256},
+    )
+    plan = plan_retry(edit, request, engine.plugins.check_edit)
+    return Proposal(plan, view, text, sha256, pending is not None, values, machine)
+
+
+def _read(engine: Engine, text: bytes, path: Path, old: Dag) -> Dag:
+    """The edited spec, read as the run's first one was."""
+    options = Options(old.dialect, old.type, old.name, executors=engine.plugins.executors)
+    return read(text, _short(path), options=options)
+
+
+def _short(path: Path) -> str:
+    """The path as a person would type it."""
+    try:
+        relative = os.path.relpath(path)
+    except OSError:
+        return str(path)
+    return relative if not relative.startswith("../..") else str(path)
+
+
+def _values(header: AttemptHeader, old: Dag, new: Dag) -> tuple[Values, Mapping[str, str]]:
+    """The new spec's values: what was decided for a parameter stays, unless its own line changed."""
+    before = {param.name: param.value for param in old.params}
+    after = {param.name: param.value for param in new.params}
+    given = {name for name, _ in header.overrides}
+    pinned = {
+        name: value
+        for name, value in header.params.items()
+        if name in given or (name in after and before.get(name) == after[name])
+    }
+    machine = inherited(os.environ)
+    return evaluate(new, Path(header.dag_dir), os.environ, header.overrides, pinned), machine
+
+
+def _bases(engine: Engine, view: View) -> dict[int, Basis]:
+    """Every attempt that kept work answers to, read once each."""
+    headers = {attempt.n: attempt.header for attempt in view.run.attempts}
+    numbers = {view.run.last.n} | {
+        step.basis for step in view.run.last.steps.values() if step.basis in headers
+    }
+    dags: dict[str, Dag] = {}
+    found = {}
+    for n in sorted(numbers):
+        header = headers[n]
+        if header.spec_sha256 not in dags:
+            dags[header.spec_sha256] = engine.home.store.dag(view.run.id, n)
+        found[n] = Basis(dags[header.spec_sha256], header.params)
+    return found
+
+
+def _with_defaults(answers: Answers, engine: Engine) -> Answers:
+    """The home's standing answers, behind the ones given now."""
+    settings = engine.home.settings
+    on_stale = (
+        (("*", settings.on_stale), *answers.on_stale) if settings.on_stale != "error" else answers.on_stale
+    )
+    return replace(answers, on_stale=on_stale, allow=tuple(dict.fromkeys((*settings.allow, *answers.allow))))

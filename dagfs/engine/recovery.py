@@ -1,0 +1,106 @@
+"""What an engine that takes over a run does about the one that died: its processes and its open ends."""
+
+from __future__ import annotations
+
+import time
+
+from dagfs.engine.tree import kill_by_token, stop_shim
+from dagfs.store.record import Record
+
+from dagfs.engine.bootstrap import Engine
+from dagfs.engine.capture import OutputRefused, collect_outputs, write_manifest, write_outputs
+from dagfs.engine.execution import try_token
+from dagfs.engine.proposal import Proposal
+from dagfs.engine.view import View
+from dagfs.errors import Refused
+from dagfs.model import event as ev
+from dagfs.model.run import Attempt, StepRun
+from dagfs.model.state import RunState, StepState
+from dagfs.store.journal import JournalWriter
+from dagfs.store.layout import RunPaths
+from dagfs.store.process import is_alive
+from dagfs.store.runs import Claim
+
+_PATIENCE_SEC = 30.0
+
+
+def end_orphans(paths: RunPaths, proposal: Proposal, *, kill: bool) -> None:
+    """End what must not go on: all orphans with `kill`, and in any case the remains of lost steps."""
+    if kill:
+        for name, record in proposal.view.orphans.items():
+            end_orphan(name, record)
+    for step in proposal.view.run.last.steps.values():
+        if step.state is StepState.LOST and step.log_attempt:
+            kill_by_token(
+                try_token(proposal.plan.run, paths.attempt(step.log_attempt).step(step.name), step.tries)
+            )
+
+
+def end_orphan(name: str, record: Record) -> None:
+    """Kill an orphaned step and wait until its whole tree is gone."""
+    shim = record.shim
+    if shim is None:
+        return
+    stop_shim(shim, kill=True)
+    deadline = time.monotonic() + _PATIENCE_SEC
+    while is_alive(shim):
+        if time.monotonic() > deadline:
+            raise Refused(
+                f"step {name!r} cannot be killed: process {shim.pid} is still there",
+                hint="it may hang in the kernel; look at it with `ps`",
+            )
+        time.sleep(0.01)
+
+
+def close_attempt(engine: Engine, claim: Claim, proposal: Proposal) -> Attempt:
+    """Write the ends that a dead engine could not into the newest attempt, which is then over.
+
+    Done again after a crash in the middle, it writes only what is still missing.
+    """
+    view = proposal.view
+    recorded = engine.home.store.load(view.run.id).last
+    if recorded.state.is_over and not view.ended:
+        return recorded
+    journal = claim.journal(recorded.n)
+    try:
+        for name in view.ended:
+            _record_end(engine, claim, journal, view, name)
+        if not recorded.state.is_over:
+            journal.append(
+                ev.ATTEMPT_FINISHED,
+                {"state": RunState.INTERRUPTED, "reason": "its engine died"},
+                durable=True,
+            )
+        journal.commit()
+    finally:
+        journal.close()
+    document = engine.home.store.document(view.run.id, complete=False)
+    claim.write_status(recorded.n, document)
+    return engine.home.store.load(view.run.id).last
+
+
+def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View, name: str) -> None:
+    """One step that ended on its own: its outputs, its manifest, and the event."""
+    step: StepRun = view.run.last.steps[name]
+    dag = engine.home.store.dag(view.run.id, view.run.last.n)
+    disk = engine.home.disk
+    logs = claim.paths.attempt(step.log_attempt).step(name)
+    own = claim.paths.attempt(view.run.last.n).step(name)
+    disk.make_dir(own.root)
+    data = {
+        "step": name,
+        "state": step.state,
+        "reason": step.reason,
+        "try": step.tries,
+        "exit_code": step.exit_code,
+        "signal": step.signal,
+    }
+    try:
+        outputs = collect_outputs(dag.by_name[name], logs, step.offsets[0], logs.output_file(step.tries))
+        sha256 = write_outputs(disk, own, outputs)
+        data |= {"outputs": outputs, "outputs_sha256": sha256} if outputs else {}
+    except OutputRefused as refused:
+        data |= {"state": StepState.FAILED, "reason": refused.message, "error": refused.message}
+    write_manifest(disk, own, logs.artifacts, claim.paths.work, time.time_ns(), strict=False)
+    data |= {"tolerated": True} if step.tolerated else {}
+    journal.append(ev.STEP_FINISHED, data, durable=True)

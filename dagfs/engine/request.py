@@ -1,0 +1,172 @@
+"""Turns a step and its variables into what an executor gets, and that into what a shim runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagfs.engine.launch import Launch
+from dagfs.spec.values import Scope, expand, is_posix_shell, rewrite_other, rewrite_shell
+
+from dagfs.engine.environment import StepEnvironment, StepUnready, ensure_fits
+from dagfs.errors import DagfsError
+from dagfs.hooks.executor import Executor, Process, StepRequest
+from dagfs.model.dag import Step
+from dagfs.store.files import Disk
+from dagfs.store.layout import StepPaths
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one try runs: the run, the shell, the folders."""
+
+    run: str
+    attempt: int
+    try_: int
+    shell: tuple[str, ...]
+    """The DAG's shell, for a step that names none."""
+    cwd: str
+    paths: StepPaths
+
+
+def render(step: Step, place: Place, variables: StepEnvironment) -> StepRequest:
+    """The request for one try. Values go into the environment, never into shell text."""
+    shell = step.shell or place.shell
+    env = dict(variables.env)
+    script, command = step.script, step.command
+    if shell == ("direct",) or (script and command):
+        command = _words(" ".join(command), variables.scope)
+    else:
+        command = tuple(_text(line, shell, variables, env) for line in command)
+    return StepRequest(
+        run=place.run,
+        attempt=place.attempt,
+        step=step.name,
+        try_=place.try_,
+        command=command,
+        script=_text(script, _interpreter(script, command, shell), variables, env) if script else "",
+        shell=shell,
+        own_shell=bool(step.shell),
+        stop_on_error=not step.shell and is_posix_shell(shell[0]),
+        config=expand_config(step.executor.config, variables.scope),
+        env=env,
+        cwd=place.cwd,
+        folder=str(place.paths.root),
+    )
+
+
+def _words(text: str, scope: Scope) -> tuple[str, ...]:
+    """A command without a shell: split first, so that a value is always one whole word or part of one."""
+    try:
+        return tuple(expand(word, scope) for word in shlex.split(text))
+    except ValueError as error:
+        raise StepUnready(f"cannot split the command into words: {error}") from error
+
+
+def _interpreter(script: str, command: Sequence[str], shell: tuple[str, ...]) -> tuple[str, ...]:
+    """What will read a script: its command, its `#!` line, or the shell."""
+    if command:
+        return tuple(command)
+    first = script.partition("\n")[0]
+    if first.startswith("#!"):
+        words = first[2:].split()
+        return tuple(words[1:] if words[:1] and words[0].endswith("/env") else words)
+    return shell
+
+
+def _text(text: str, shell: tuple[str, ...], variables: StepEnvironment, env: dict[str, str]) -> str:
+    if not shell or is_posix_shell(shell[0]):
+        text, extra = rewrite_shell(text, variables.scope, variables.exported)
+        for name, value in extra.items():
+            ensure_fits(name, value)
+        # Two texts of one step number their variables alike, so give each text its own.
+        for name in sorted(extra, key=len, reverse=True):
+            if name in env and env[name] != extra[name]:
+                fresh = f"DAGFS_V{len(env)}_{name[7:]}"
+                text = text.replace("${" + name + "}", "${" + fresh + "}")
+                env[fresh] = extra[name]
+            else:
+                env[name] = extra[name]
+        return text
+    return rewrite_other(text, variables.scope)
+
+
+def expand_config(config: Any, scope: Scope) -> Any:
+    """Executor settings with references replaced in every text, however deep."""
+    if isinstance(config, str):
+        return expand(config, scope)
+    if isinstance(config, Mapping):
+        return {key: expand_config(value, scope) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [expand_config(value, scope) for value in config]
+    return config
+
+
+def prepare(executor: Executor, request: StepRequest) -> Process:
+    """Ask the executor what to run. Whatever it raises fails this step alone, by its name."""
+    try:
+        process = executor.prepare(request)
+    except DagfsError:
+        raise
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StepUnready(f"executor {executor.name!r} failed: {what}") from error
+    if not process.argv:
+        raise StepUnready(f"executor {executor.name!r} gave nothing to run")
+    return process
+
+
+def launch(
+    disk: Disk,
+    step: Step,
+    process: Process,
+    place: Place,
+    variables: StepEnvironment,
+    *,
+    grace: float,
+    token: str,
+) -> Launch:
+    """Write the process's files and say what the shim is to do."""
+    folder = place.paths.root
+    for name, text in process.files.items():
+        disk.write_program(folder / name, text.encode("utf-8", "surrogateescape"))
+    stdout, stderr = (expand(path, variables.scope) if path else "" for path in (step.stdout, step.stderr))
+    return Launch(
+        argv=tuple(process.argv),
+        env={**process.env, "DAGFS_TRY_TOKEN": token},
+        cwd=process.cwd,
+        stdout=str(place.paths.stdout),
+        stderr=str(place.paths.stderr),
+        tee_stdout=_beside(stdout, process.cwd),
+        tee_stderr=_beside(stderr, process.cwd),
+        record=str(place.paths.record(place.try_)),
+        token=token,
+        timeout_sec=step.timeout_sec,
+        grace_sec=grace,
+        stop_signal=signal_number(step.signal_on_stop),
+        keep_leftovers=False,
+        umask=current_umask(),
+    )
+
+
+def _beside(path: str, cwd: str) -> str:
+    return str(Path(cwd, path)) if path else ""
+
+
+def signal_number(name: str) -> int:
+    """`SIGINT`, `INT` or `` (SIGTERM) as a number."""
+    if not name:
+        return signal.SIGTERM
+    return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+
+
+def current_umask() -> int:
+    """The umask this process was started with, for the files that steps make."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,129 @@
+"""What changed between the spec a run was made with and the one it shall continue with.
+
+Compatibility rules get an `Edit` and answer with `Finding`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from dagfs.model.dag import Dag
+from dagfs.model.fingerprint import FieldClass
+from dagfs.model.run import Attempt, StepRun
+
+
+class Action(StrEnum):
+    """What a retry does with a step."""
+
+    KEEP = "keep"
+    """Its work is used as it is."""
+    KEEP_STALE = "keep_stale"
+    """Its work is used although its definition has changed, because somebody answered for it."""
+    ADOPT = "adopt"
+    """Its process, started by a dead engine, is still running and is taken over."""
+    RUN = "run"
+
+    @property
+    def is_keep(self) -> bool:
+        return self in (Action.KEEP, Action.KEEP_STALE)
+
+
+class Severity(IntEnum):
+    """How a finding weighs; the heaviest decides the verdict."""
+
+    NOTE = 1
+    WARN = 2
+    ASK = 3
+    """Somebody must say what to do: re-run the step or keep its work (`--on-stale`)."""
+    REJECT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says about an edit."""
+
+    rule: str
+    """The rule's id, `structure.rename`."""
+    severity: Severity
+    message: str
+    """One line, without the place."""
+    step: str | None = None
+    field: str = ""
+    line: int = 0
+    """In the new spec; 0 where there is no such place."""
+    column: int = 0
+    hint: str = ""
+    allowable: bool = False
+    """A rejection that `--allow RULE --reason …` may lift, because here it is provably harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs. `step` is None for a field of the DAG itself."""
+
+    step: str | None
+    field: str
+    old: Any
+    new: Any
+    kind: FieldClass
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the disk says about a kept step's work, gathered before planning."""
+
+    outputs: str = "ok"
+    """`ok`, `missing` or `altered`: outputs.json against the digest on record."""
+    artifacts_missing: tuple[str, ...] = ()
+    artifacts_altered: tuple[str, ...] = ()
+    work_changed: tuple[str, ...] = ()
+    """Files below the run's `work/` that changed after the step, and by no later step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An edit of a run's spec, seen against what the run has done so far."""
+
+    old: Dag
+    """The spec of the newest attempt."""
+    new: Dag
+    attempt: Attempt
+    """The newest attempt: how each step stands, and what it put out."""
+    changes: tuple[Change, ...] = ()
+    """Field by field; each kept step is compared with the spec its work answers to."""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Old names to new ones; these are in neither `added` nor `removed`."""
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    """What would become of each step of `new`."""
+    params: Mapping[str, Mapping[str, tuple[str | None, str | None]]] = field(default_factory=dict)
+    """For each step, the parameters whose value differs from when it ran: name to (then, now)."""
+    env: Mapping[str, Mapping[str, tuple[str | None, str | None]]] = field(default_factory=dict)
+    """For each step, the DAG-level variables whose text differs from when it ran."""
+    uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """For each step, every name its text refers to, through other variables too."""
+    opaque: frozenset[str] = frozenset()
+    """Steps that start programs which may read any variable of their environment."""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    kill_orphans: bool = False
+    """The operator wants processes of a dead engine ended, not adopted."""
+
+    def action(self, step: str) -> Action:
+        """What would become of a step of `new`."""
+        return self.actions.get(step, Action.RUN)
+
+    def is_kept(self, step: str) -> bool:
+        return self.action(step).is_keep
+
+    def state(self, step: str) -> StepRun:
+        """How the step stands in the newest attempt; a new step has not started."""
+        return self.attempt.steps.get(step) or StepRun(step)
+
+    def changes_of(self, step: str | None, kind: FieldClass) -> tuple[Change, ...]:
+        return tuple(each for each in self.changes if each.step == step and each.kind is kind)

@@ -1,0 +1,21 @@
+"""What a compatibility rule is, for people: its id, what it says, and an example each way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compatibility rule as `dagfs plugins` and `dagfs explain` show it."""
+
+    id: str
+    """`group.name`, `structure.rename`."""
+    summary: str
+    """What it refuses, asks or remarks, in one sentence."""
+    accepted: str = ""
+    """An edit it lets pass, in words."""
+    refused: str = ""
+    """An edit it stops, in words."""
+    loosened_by: str = ""
+    """What lifts it, where something does."""

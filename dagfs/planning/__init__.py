@@ -1,0 +1,1 @@
+"""What runs again and why: pure functions from values to values, without clock, disk or plugins."""

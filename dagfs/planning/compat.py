@@ -1,0 +1,122 @@
+"""Compares two specs of one run, field by field, without judging: the rules do that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dagfs.model.dag import Dag, Mark, Step
+from dagfs.model.edit import Change, Edit, Evidence
+from dagfs.model.fingerprint import Classify, FieldClass, dag_fields, digest, fingerprint, step_fields
+from dagfs.model.run import Attempt
+from dagfs.planning.usage import is_opaque, used_names
+
+Pair = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an attempt's work answers to."""
+
+    dag: Dag
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+def compare(
+    attempt: Attempt,
+    bases: Mapping[int, Basis],
+    new: Basis,
+    classify: Classify,
+    evidence: Mapping[str, Evidence] | None = None,
+) -> Edit:
+    """Everything that differs between the run so far and `new`.
+
+    `bases` holds, by number, every attempt that some step's work answers to, and the newest one.
+    """
+    old = bases[attempt.n].dag
+    renamed, removed, added = _membership(old, new.dag, classify)
+    changes = list(_dag_changes(old, new.dag, classify))
+    params: dict[str, Mapping[str, Pair]] = {}
+    env: dict[str, Mapping[str, Pair]] = {}
+    differences: dict[int, tuple[Mapping[str, Pair], Mapping[str, Pair]]] = {}
+    for step in new.dag.steps:
+        state = attempt.steps.get(step.name)
+        number = state.basis if state and state.basis in bases else attempt.n
+        before = bases[number].dag.by_name.get(step.name)
+        if before is None:
+            continue
+        changes.extend(_step_changes(before, step, classify))
+        if number not in differences:
+            differences[number] = _variable_differences(bases[number], new)
+        params[step.name], env[step.name] = differences[number]
+    return Edit(
+        old=old,
+        new=new.dag,
+        attempt=attempt,
+        changes=tuple(changes),
+        added=added,
+        removed=removed,
+        renamed=renamed,
+        params=params,
+        env=env,
+        uses=used_names(new.dag),
+        opaque=frozenset(step.name for step in new.dag.steps if is_opaque(step)),
+        evidence=evidence or {},
+    )
+
+
+def _membership(
+    old: Dag, new: Dag, classify: Classify
+) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Renamed, removed and added steps. One gone and one come with the same work is a rename."""
+    removed = [step for step in old.steps if step.name not in new.by_name]
+    added = [step for step in new.steps if step.name not in old.by_name]
+    if len(removed) == len(added) == 1 and _same_work(removed[0], added[0], classify):
+        return {removed[0].name: added[0].name}, (), ()
+    return {}, tuple(step.name for step in removed), tuple(step.name for step in added)
+
+
+def _same_work(one: Step, other: Step, classify: Classify) -> bool:
+    facet = FieldClass.SEMANTIC
+    return fingerprint(one, classify).get(facet) == fingerprint(other, classify).get(facet)
+
+
+def _dag_changes(old: Dag, new: Dag, classify: Classify) -> Iterable[Change]:
+    for path, before, after in _differences(dict(dag_fields(old)), dict(dag_fields(new))):
+        mark = new.mark(path)
+        yield Change(None, path, before, after, classify("dag", path), mark.line, mark.column)
+
+
+def _step_changes(old: Step, new: Step, classify: Classify) -> Iterable[Change]:
+    if old == new:
+        return
+    for path, before, after in _differences(dict(step_fields(old)), dict(step_fields(new))):
+        mark = new.mark(path)
+        yield Change(new.name, path, before, after, classify("step", path), mark.line, mark.column)
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:
+    for path in dict.fromkeys((*old, *new)):
+        before, after = old.get(path), new.get(path)
+        if before != after:
+            yield path, before, after
+
+
+def _variable_differences(old: Basis, new: Basis) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
+    texts = [{variable.name: variable.value for variable in basis.dag.env} for basis in (old, new)]
+    return (
+        {name: (before, after) for name, before, after in _differences(old.params, new.params)},
+        {name: (before, after) for name, before, after in _differences(*texts)},
+    )
+
+
+def without_marks(dag: Dag) -> Dag:
+    """The same DAG as it is read back from disk, where nothing is known of lines."""
+    empty: dict[str, Mark] = {}
+    return replace(dag, marks=empty, steps=tuple(replace(step, marks=empty) for step in dag.steps))
+
+
+def dag_digest(dag: Dag) -> str:
+    """A digest of everything a spec means; comments and layout do not count."""
+    return digest(dag.as_data())

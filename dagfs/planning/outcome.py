@@ -1,0 +1,115 @@
+"""How one execution of a step counts, and whether another follows: pure, from the step's policies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dagfs.model.dag import Condition, RepeatPolicy, RetryPolicy, Step
+from dagfs.model.state import StepState
+from dagfs.planning.frontier import Outcome
+
+_LONGEST_PATTERN = 256
+_LONGEST_TEXT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the process of a step ended."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    cause: str = ""
+    """`stop`, `kill` or `timeout` where the shim ended it; `lost` where nobody knows."""
+    error: str = ""
+
+
+def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
+    """The step's outcome. `printed` is its standard output, needed for `continue_on.output` alone."""
+    if ending.cause == "lost":
+        return Outcome(StepState.LOST, reason=ending.error or "its process vanished without a trace")
+    if ending.cause in ("stop", "kill"):
+        return Outcome(StepState.ABORTED, reason="stopped")
+    if ending.exit_code == 0 and not ending.error and ending.cause != "timeout":
+        return Outcome(StepState.SUCCEEDED)
+    reason = _why_failed(step, ending)
+    if not _tolerated(step, ending, printed):
+        return Outcome(StepState.FAILED, reason=reason)
+    if step.continue_on.mark_success:
+        return Outcome(StepState.SUCCEEDED, reason=f"{reason}, marked as success by continue_on")
+    return Outcome(StepState.FAILED, tolerated=True, reason=f"{reason}, tolerated by continue_on")
+
+
+def _why_failed(step: Step, ending: Ending) -> str:
+    if ending.cause == "timeout":
+        return f"timed out after {step.timeout_sec:g} s"
+    if ending.error:
+        return ending.error
+    if ending.signal is not None:
+        return f"killed by signal {ending.signal}"
+    return f"exit {ending.exit_code}"
+
+
+def _tolerated(step: Step, ending: Ending, printed: str) -> bool:
+    policy = step.continue_on
+    if policy.failure or (ending.exit_code is not None and ending.exit_code in policy.exit_code):
+        return True
+    return any(matches(pattern, printed, whole_line=False) for pattern in policy.output)
+
+
+def retry_wait(policy: RetryPolicy, retries: int, ending: Ending) -> float | None:
+    """Seconds until the next try after `retries` earlier ones, or None where none follows."""
+    if retries >= policy.limit or ending.cause in ("timeout", "stop", "kill", "lost"):
+        return None
+    if policy.exit_code and ending.exit_code not in policy.exit_code:
+        return None
+    return _wait(policy.interval_sec, policy.backoff, policy.max_interval_sec, retries)
+
+
+def repeat_wait(policy: RepeatPolicy, executions: int, ending: Ending, met: bool) -> float | None:
+    """Seconds until a step that ended is run again, or None where it is done.
+
+    `met` is the policy's condition, as found after the execution; it counts where one is given.
+    """
+    if not policy.mode or (policy.limit and executions >= policy.limit):
+        return None
+    if ending.cause in ("stop", "kill", "lost"):
+        return None
+    if policy.condition:
+        holds = met
+    elif policy.exit_code:
+        holds = ending.exit_code in policy.exit_code
+    else:
+        holds = policy.mode == "while" and ending.exit_code == 0
+    if holds is (policy.mode == "until"):
+        return None
+    return _wait(policy.interval_sec, policy.backoff, policy.max_interval_sec, executions - 1)
+
+
+def _wait(interval: float, backoff: float, longest: float, before: int) -> float:
+    # Past a few hundred doublings the power alone would overflow.
+    wait = interval * min(backoff ** min(before, 64), 1e9)
+    return min(wait, longest) if longest else wait
+
+
+def matches(pattern: str, text: str, *, whole_line: bool = True) -> bool:
+    """`text` fits: one of its lines equals `pattern` (or holds it), or `re:` matches one of them."""
+    if pattern.startswith("re:"):
+        if len(pattern) > _LONGEST_PATTERN:
+            return False
+        try:
+            found = re.compile(pattern[3:])
+        except re.error:
+            return False
+        return any(found.search(line) for line in text[:_LONGEST_TEXT].splitlines() or [""])
+    lines = text.splitlines() or [""]
+    return any(line == pattern if whole_line else pattern in line for line in lines)
+
+
+def condition_met(condition: Condition, exit_code: int | None, value: str) -> bool:
+    """Whether a condition holds: by its command's exit code, or by its value where one is expected."""
+    if condition.expected is None:
+        met = exit_code == 0
+    else:
+        met = exit_code in (0, None) and matches(condition.expected, value)
+    return met is not condition.negate

@@ -1,0 +1,161 @@
+"""A plan: for every step what a retry does with it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from dagfs.model.edit import Action, Edit, Finding, Severity
+
+
+class Verdict(StrEnum):
+    """What may be done with a plan."""
+
+    COMPATIBLE = "compatible"
+    NEEDS_ANSWER = "needs_answer"
+    """Somebody must say what becomes of kept steps whose definition changed."""
+    REFUSED = "refused"
+    NOTHING_TO_DO = "nothing_to_do"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one step."""
+
+    step: str
+    action: Action
+    reason: str
+    attempt: int = 0
+    """The attempt that holds the work that is kept or adopted."""
+
+    def as_data(self) -> dict[str, Any]:
+        return {"step": self.step, "action": self.action, "reason": self.reason, "attempt": self.attempt}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the operator said to the questions a plan may have. Part of the plan's id."""
+
+    on_stale: tuple[tuple[str, str], ...] = ()
+    """Step (or `*`) to `rerun`, `keep` or `error`; the last that fits counts."""
+    allow: tuple[str, ...] = ()
+    """Rules whose allowable rejections are lifted."""
+    reason: str = ""
+    """Why; needed for `keep` and for `allow`, kept in the attempt."""
+    kill_orphans: bool = False
+    """End processes that a dead engine left running instead of adopting them."""
+
+    def stale_answer(self, step: str) -> str:
+        """`rerun`, `keep` or `error` for a step."""
+        found = "error"
+        for name, answer in self.on_stale:
+            if name in ("*", step):
+                found = answer
+        return found
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "on_stale": [list(pair) for pair in self.on_stale],
+            "allow": list(self.allow),
+            "reason": self.reason,
+            "kill_orphans": self.kill_orphans,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Answers:
+        """Read back what `as_data` wrote; raises KeyError, TypeError or ValueError for anything else."""
+        return cls(
+            tuple((str(step), str(answer)) for step, answer in data["on_stale"]),
+            tuple(map(str, data["allow"])),
+            str(data["reason"]),
+            bool(data["kill_orphans"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `dagfs plan` shows and `dagfs retry` carries out: one and the same."""
+
+    run: str
+    id: str
+    verdict: Verdict
+    base: int
+    """The attempt that would be continued."""
+    attempt: int
+    """The attempt that would be made."""
+    spec: str
+    """The text it is for: `spec.next.yaml`, or the newest `spec.vN.yaml` where nothing is pending."""
+    decisions: tuple[Decision, ...]
+    findings: tuple[Finding, ...]
+    edit: Edit = field(repr=False)
+    answers: Answers = Answers()
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {decision.step: decision.action for decision in self.decisions}
+
+    @property
+    def questions(self) -> tuple[Finding, ...]:
+        """Findings that wait for an answer."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.severity is Severity.ASK and self.answers.stale_answer(finding.step or "*") == "error"
+        )
+
+    @property
+    def rejections(self) -> tuple[Finding, ...]:
+        """Findings that refuse the edit and were not allowed."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.severity is Severity.REJECT and not self.lifts(finding)
+        )
+
+    def lifts(self, finding: Finding) -> bool:
+        """The operator allowed what this finding rejects, and here that is possible."""
+        return finding.allowable and finding.rule in self.answers.allow
+
+    def as_data(self) -> dict[str, Any]:
+        """The JSON of `dagfs plan --json`, which `dagfs retry --plan FILE` takes back."""
+        return {
+            "format": 1,
+            "run": self.run,
+            "plan": self.id,
+            "verdict": self.verdict,
+            "base": self.base,
+            "attempt": self.attempt,
+            "spec": self.spec,
+            "steps": [decision.as_data() for decision in self.decisions],
+            "findings": [finding_data(finding, self) for finding in self.findings],
+            "changes": [
+                {
+                    "step": change.step,
+                    "field": change.field,
+                    "kind": change.kind,
+                    "old": change.old,
+                    "new": change.new,
+                    "line": change.line,
+                }
+                for change in self.edit.changes
+            ],
+            "answers": self.answers.as_data(),
+        }
+
+
+def finding_data(finding: Finding, plan: Plan) -> dict[str, Any]:
+    """One finding as JSON, with whether it still stands in the way."""
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.name.lower(),
+        "step": finding.step,
+        "field": finding.field,
+        "line": finding.line,
+        "column": finding.column,
+        "message": finding.message,
+        "hint": finding.hint,
+        "allowable": finding.allowable,
+        "blocks": finding in plan.rejections or finding in plan.questions,
+    }

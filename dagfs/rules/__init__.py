@@ -1,0 +1,1 @@
+"""Built-in compatibility rules: plugins like anybody's, seeing only `dagfs.hooks` and `dagfs.model`."""
