@@ -1,0 +1,195 @@
+"""The blocks of names and values: `env`, `params`, and the text form of parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dagfs.model.dag import Mark, Param, Variable
+from dagfs.spec import keys
+from dagfs.spec.names import is_param_name, is_variable_name
+from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind, plain
+from dagfs.spec.printed import printed
+from dagfs.spec.reader import Reader
+
+_NAME_RULE = "use letters, digits and _, and no digit first"
+_WORD = re.compile(
+    r"""
+    (?:(?P<name>[^\s="'`]+)=)?
+    (?: "(?P<double>(?:\\.|[^"\\])*)" | '(?P<single>[^']*)' | (?P<ticks>`[^`]*`) | (?P<bare>[^\s"]+)
+      | (?(name)|(?!)) )  # K= with nothing behind it
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def split_words(text: str) -> Iterator[tuple[str, str]]:
+    """The words of a parameter text as (name or "", value): `a K=v K="q r"`.
+
+    Raises ValueError for a quote that is not closed.
+    """
+    end = 0
+    for word in _WORD.finditer(text):
+        if text[end : word.start()].strip():
+            break
+        end = word.end()
+        if word["double"] is not None:
+            value = re.sub(r"\\([\"\\])", r"\1", word["double"])
+        else:
+            value = next((word[form] for form in ("single", "ticks", "bare") if word[form] is not None), "")
+        yield word["name"] or "", value
+    if text[end:].strip():
+        raise ValueError(text[end:])
+
+
+# -- env ---------------------------------------------------------------------------------------
+
+
+def env(reader: Reader, entry: Entry) -> tuple[tuple[Variable, ...], dict[str, Mark]]:
+    """A map, or a list of maps and `NAME=value` texts; with the place of each name.
+
+    A name given twice keeps both entries: the later one may use the earlier one's value.
+    """
+    found: list[Variable] = []
+    marks: dict[str, Mark] = {}
+    for name, value, mark in _env_entries(reader, entry.value, entry.key):
+        if not is_variable_name(name):
+            reader.error(mark, f"'{name}' cannot be the name of a variable", _NAME_RULE)
+            continue
+        found.append(Variable(name, value))
+        marks[f"env.{name}"] = mark
+    return tuple(found), marks
+
+
+def _env_entries(reader: Reader, node: Node, what: str) -> Iterator[tuple[str, str, Mark]]:
+    if isinstance(node, Mapping):
+        for entry in node.entries:
+            yield entry.key, reader.string(entry.value, f"the value of {entry.key}"), entry.mark
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            if isinstance(item, Sequence):
+                reader.error(item.mark, f"each item of {what} must be NAME=value or a map, not a list")
+            else:
+                yield from _env_entries(reader, item, f"each item of {what}")
+    elif node.value is not None:
+        name, equals, value = node.text.partition("=")
+        if equals:
+            yield name.strip(), value, node.mark
+        else:
+            reader.error(node.mark, f"{what} must be NAME=value or a map, not {kind(node)}")
+
+
+# -- params ------------------------------------------------------------------------------------
+
+
+def params(reader: Reader, entry: Entry) -> tuple[tuple[Param, ...], dict[str, Mark]]:
+    """A text, a list or a map; positional ones are named by their place among all (`1`, `2`, …)."""
+    found: dict[str, Param] = {}
+    marks: dict[str, Mark] = {}
+    for place, (name, value, mark) in enumerate(_param_entries(reader, entry.value, entry.key), 1):
+        called = name or str(place)
+        if name and not is_param_name(name):
+            reader.error(mark, f"'{name}' cannot be the name of a parameter", _NAME_RULE)
+        elif called in found and reader.dialect.name != "dagu1":
+            reader.error(mark, f"the parameter '{called}' is there twice", "keep one of the two")
+        else:
+            found[called] = Param(called, value)
+            marks[f"params.{called}"] = mark
+    return tuple(found.values()), marks
+
+
+def _param_entries(reader: Reader, node: Node, what: str) -> Iterator[tuple[str, str, Mark]]:
+    if isinstance(node, Scalar):
+        if node.value is not None:
+            yield from _param_text(reader, node, what)
+    elif isinstance(node, Mapping):
+        yield from _param_map(reader, node, what)
+    else:
+        for item in node.items:
+            if isinstance(item, Sequence):
+                reader.error(item.mark, f"each item of {what} must be a text or a map, not a list")
+            elif isinstance(item, Mapping) and _is_rich(reader, item):
+                yield from _rich_param(reader, item)
+            elif isinstance(item, Mapping):
+                yield from _values(reader, _ordered(reader, item))
+            elif item.value is not None:
+                yield from _words(reader, item, what)
+
+
+def _param_text(reader: Reader, node: Scalar, what: str) -> Iterator[tuple[str, str, Mark]]:
+    if node.text.lstrip()[:1] in ("{", "["):
+        try:
+            found = list(_json_params(json.loads(node.text), node.mark))
+        except (ValueError, RecursionError):
+            found = None
+        if found is not None:
+            yield from found
+            return
+    yield from _words(reader, node, what)
+
+
+def _words(reader: Reader, node: Scalar, what: str) -> Iterator[tuple[str, str, Mark]]:
+    try:
+        for name, value in split_words(node.text):
+            yield name, value, node.mark
+    except ValueError:
+        reader.error(node.mark, f"{what} has a quote that is not closed")
+
+
+def _json_params(data: dict[str, Any] | list[Any], mark: Mark) -> Iterator[tuple[str, str, Mark]]:
+    if isinstance(data, list):
+        for item in data:
+            if isinstance(item, dict):
+                yield from _json_params(item, mark)
+            else:
+                yield "", _json_text(item), mark
+        return
+    for name in sorted(data):
+        yield name, _json_text(data[name]), mark
+
+
+def _json_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _param_map(reader: Reader, node: Mapping, what: str) -> Iterator[tuple[str, str, Mark]]:
+    if node.get("schema") is not None and node.get("values") is not None:
+        reader.error(node.mark, f"{what} with a schema is not supported yet")
+        return
+    if isinstance(node.get("properties"), Mapping):
+        reader.error(node.mark, f"{what} as a JSON schema is not supported yet")
+        return
+    yield from _values(reader, _ordered(reader, node))
+
+
+def _ordered(reader: Reader, node: Mapping) -> Iterable[Entry]:
+    """Dagu 1 sorts the names of a map."""
+    return sorted(node.entries) if reader.dialect.name == "dagu1" else node.entries
+
+
+def _values(reader: Reader, entries: Iterable[Entry]) -> Iterator[tuple[str, str, Mark]]:
+    """Dagu 1 prints lists and maps into the value; in our own dialect they are errors."""
+    for entry in entries:
+        if isinstance(entry.value, Scalar) or reader.dialect.name != "dagu1":
+            value = reader.string(entry.value, f"the value of {entry.key}")
+        else:
+            value = printed(plain(entry.value))
+        yield entry.key, value, entry.mark
+
+
+def _is_rich(reader: Reader, node: Mapping) -> bool:
+    """Whether a list item describes a parameter (`name:` beside `default:` and the like)."""
+    if reader.dialect.name == "dagu1" or node.get("name") is None or len(node.entries) < 2:
+        return False
+    return all(entry.key in keys.PARAM.of("dagu2") for entry in node.entries)
+
+
+def _rich_param(reader: Reader, node: Mapping) -> Iterator[tuple[str, str, Mark]]:
+    fields = reader.fields(node, keys.PARAM, "a parameter")
+    name = reader.string(fields["name"].value, "name")
+    value = reader.string(fields["default"].value, "default") if "default" in fields else ""
+    yield name, value, fields["name"].mark
