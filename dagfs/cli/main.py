@@ -88,7 +88,9 @@ def verb_parser(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     module.arguments(parser)
     # So that they may also stand behind the verb, where people write them.
     parser.add_argument("-C", dest="home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.add_argument("--no-plugins", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--no-plugins", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
     return module, parser
 
 
@@ -131,7 +133,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _report_bug() -> int:
-    text = f"dagfs {__version__}, python {sys.version.split()[0]}, {' '.join(sys.argv)}\n\n{traceback.format_exc()}"
+    head = f"dagfs {__version__}, python {sys.version.split()[0]}, {' '.join(sys.argv)}"
+    text = f"{head}\n\n{traceback.format_exc()}"
     path = f"/tmp/dagfs-bug-{os.getpid()}.txt"
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:

@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dagfs.errors import DagfsError, StoreError
+from dagfs.model.dag import Dag, Param, Step, Variable
 from dagfs.spec.values import (
     TOO_LONG,
     Scope,
     StepRef,
+    check_value,
     evaluate_env,
     evaluate_params,
     exportable,
     parse_dotenv,
 )
-
-from dagfs.errors import DagfsError, StoreError
-from dagfs.model.dag import Dag, Param, Step, Variable
 
 _INHERITED = frozenset(
     {
@@ -89,13 +89,7 @@ def _params(
     scope: Scope,
     pinned: Mapping[str, str] | None,
 ) -> dict[str, str]:
-    kept = pinned or {}
-    fixed = [Param(each.name, each.value) for each in declared if each.name not in kept]
-    found = evaluate_params(fixed, [pair for pair in overrides if pair[0] not in kept], scope)
-    order = dict.fromkeys([*(each.name for each in declared), *kept, *found])
-    return {
-        name: kept[name] if name in kept else found[name] for name in order if name in kept or name in found
-    }
+    return evaluate_params(declared, [*overrides, *(pinned or {}).items()], scope)
 
 
 def _dotenv(dag: Dag, folder: Path) -> dict[str, str]:
@@ -148,7 +142,7 @@ def step_environment(
     passed = {name: value for name, value in data.items() if _fits(name, value)}
     env = {**machine, **values.env, **passed, **step_env, **own}
     for name, value in {**values.env, **step_env}.items():
-        ensure_fits(name, value)
+        check_value(name, value)
     variables = {**scope.variables, **step_env, **own}
     exported = frozenset(name for name in variables if env.get(name) == variables[name])
     return StepEnvironment(env, Scope(variables, steps), exported)
@@ -163,24 +157,7 @@ def evaluate_each(entries: Sequence[Variable], scope: Scope) -> dict[str, str]:
 
 
 def _fits(name: str, value: str) -> bool:
-    return (
-        exportable(name) and "\0" not in value and len(value.encode("utf-8", "surrogateescape")) <= TOO_LONG
-    )
-
-
-def ensure_fits(name: str, value: str) -> None:
-    """Raise StepUnready where a value cannot be an environment variable."""
-    if "\0" in value:
-        raise StepUnready(
-            f"the value of {name} holds a NUL byte, which no environment variable can",
-            hint="hand it over in a file: $DAGFS_ARTIFACTS_DIR, or the run's work folder",
-        )
-    size = len(value.encode("utf-8", "surrogateescape"))
-    if size > TOO_LONG:
-        raise StepUnready(
-            f"the value of {name} is {size} bytes long; an environment variable takes {TOO_LONG}",
-            hint="hand it over in a file: $DAGFS_ARTIFACTS_DIR, or the run's work folder",
-        )
+    return exportable(name) and "\0" not in value and len(value.encode(errors="surrogatepass")) <= TOO_LONG
 
 
 def params_json(params: Mapping[str, str]) -> str:

@@ -12,16 +12,13 @@ import secrets
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from dagfs.engine.launch import Launch
-from dagfs.spec.values import Scope, StepRef, ValueRefused, expand
-from dagfs.store.record import Record
-
 from dagfs.engine import capture
 from dagfs.engine.environment import StepEnvironment, StepUnready, Values, step_environment
+from dagfs.engine.launch import Launch
 from dagfs.engine.request import Place, launch, prepare, render
 from dagfs.errors import DagfsError
 from dagfs.hooks.executor import Executor
@@ -31,9 +28,11 @@ from dagfs.model.run import AttemptHeader, RunHeader, StepRun
 from dagfs.model.state import StepState
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending, condition_met, judge, repeat_wait, retry_wait
+from dagfs.spec.values import Scope, StepRef, ValueRefused, expand
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths, RunPaths, StepPaths
 from dagfs.store.logs import read_range
+from dagfs.store.record import Record
 
 _LARGEST_CONDITION = 1 << 20
 
@@ -199,9 +198,8 @@ class Execution:
             ending = yield Attach(record, path.record(state.tries))
             return ending
         self.tries += 1
-        self.setting.disk.make_dir(self.paths.root)
         if self.tries == 1:
-            self.setting.disk.make_dir(self.paths.artifacts)
+            self._make_folder(self.paths.artifacts)
         request = render(self.step, self._place(), variables := self._variables())
         process = prepare(self._executor(), request)
         started = self._launch(process, variables)
@@ -209,6 +207,12 @@ class Execution:
         data = {**self._subject(), "try": self.tries, **offsets}
         self._began_ns = time.time_ns()
         return (yield Start(started, ((self._event(ev.STEP_STARTED, ev.HANDLER_STARTED), data),)))
+
+    def _make_folder(self, folder: Path) -> None:
+        """A folder below the attempt's, with what is missing between."""
+        top = self.setting.paths.attempt(self.setting.attempt.n).root
+        for name in [*reversed(folder.relative_to(top).parents), folder.relative_to(top)][1:]:
+            self.setting.disk.make_dir(top / name)
 
     def _launch(self, process: Any, variables: StepEnvironment) -> Launch:
         return launch(
@@ -318,9 +322,7 @@ class Execution:
             # A here-document expands commands without reading quotes, and values stay variables.
             text = f"cat <<DAGFS_CONDITION\n{text}\nDAGFS_CONDITION\n"
         folder = StepPaths(self.paths.root / "conditions" / f"{label}.{self.tries}.{secrets.token_hex(2)}")
-        self.setting.disk.make_dir(self.paths.root)
-        self.setting.disk.make_dir(folder.root.parent)
-        self.setting.disk.make_dir(folder.root)
+        self._make_folder(folder.root)
         ending = yield Start(self._condition_launch(text, folder, variables))
         value = read_range(folder.stdout, 0, _LARGEST_CONDITION).decode("utf-8", "replace")
         return condition_met(condition, ending.exit_code, value.strip())
@@ -355,8 +357,8 @@ class Execution:
             except capture.OutputRefused as refused:
                 outcome, error = Outcome(StepState.FAILED, reason=refused.message), refused.message
         sha = ""
-        if outputs or self.adopted is not None:
-            self.setting.disk.make_dir(self.paths.root)
+        if self.adopted is not None:
+            self._make_folder(self.paths.root)
         if outputs:
             sha = capture.write_outputs(self.setting.disk, self.paths, outputs)
         self._write_manifest()
@@ -427,6 +429,6 @@ def try_token(run: str, paths: StepPaths, try_: int) -> str:
     return hashlib.sha256(f"{run}\0{paths.root}\0{try_}".encode()).hexdigest()[:24]
 
 
-def utc_text(moment: Any, seconds: float = 0) -> str:
+def utc_text(moment: datetime, seconds: float = 0) -> str:
     """RFC 3339 in UTC with microseconds."""
     return (moment + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

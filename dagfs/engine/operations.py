@@ -8,10 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagfs.engine.zygote import Zygote
-from dagfs.spec.values import is_posix_shell
-from dagfs.store.record import Record
-
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.environment import Values, evaluate, inherited, value_digests
@@ -20,6 +16,7 @@ from dagfs.engine.home import current_actor, new_token, now
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import close_attempt, end_orphans
 from dagfs.engine.runner import Limits, Observer, Runner
+from dagfs.engine.zygote import Zygote
 from dagfs.errors import NothingToDo, PlanMoved, Problem, Refused, SpecError, UsageError
 from dagfs.model import event as ev
 from dagfs.model.dag import Dag
@@ -29,11 +26,13 @@ from dagfs.model.run import Actor, Attempt, AttemptHeader, Fold, RunHeader
 from dagfs.model.state import RunState
 from dagfs.planning.plan import Plan, Verdict
 from dagfs.spec.parse import Options, Reading, parse
+from dagfs.spec.values import is_posix_shell
 from dagfs.store import dags
 from dagfs.store.journal import read as read_journal
 from dagfs.store.layout import new_run_id
 from dagfs.store.owner import Owner
 from dagfs.store.process import identity
+from dagfs.store.record import Record
 from dagfs.store.runs import Claim
 
 __all__ = ["Proposal", "Result", "RunRequest", "carry_out", "propose_retry", "read_dag", "start_run"]
@@ -88,7 +87,8 @@ def start_run(
     if reading.dag is None:
         raise SpecError(reading.errors)
     dag = reading.dag
-    _check_executors(engine, dag, str(path))
+    if problems := executor_problems(engine, dag, str(path)):
+        raise SpecError(problems)
     folder = path.resolve().parent
     values = evaluate(dag, folder, os.environ, request.params)
     store_id = engine.home.store.ensure()
@@ -123,24 +123,23 @@ def start_run(
         engine=__version__,
     )
     with Zygote.start() as zygote:
-        owner = _owner(1, attempt.token)
+        owner = own(1, attempt.token)
         with engine.home.store.create(header, data, attempt, dag, owner) as claim:
             on_created(run_id)
             work = _Work(engine, claim, zygote, header, attempt, dag, values, None, {})
             return _carry(work, observers)
 
 
-def _check_executors(engine: Engine, dag: Dag, file: str) -> None:
-    """Let every executor look at the settings of the steps it will run."""
+def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Problem]:
+    """What the executors say against the settings of the steps they would run."""
     problems = []
     executors = engine.plugins.executors
-    for step in (*dag.steps, *dag.handler_on.values()):
+    for step in (*dag.steps, *dag.handler_on.values()) if dag else ():
         executor = executors.get(step.executor.type)
         for message in executor.check(step) if executor else ():
             mark = step.mark("executor")
             problems.append(Problem(file, mark.line, mark.column, f"step {step.name!r}: {message}"))
-    if problems:
-        raise SpecError(problems)
+    return problems
 
 
 def _default_shell(engine: Engine) -> tuple[str, ...]:
@@ -149,7 +148,8 @@ def _default_shell(engine: Engine) -> tuple[str, ...]:
     return engine.home.settings.shell or ((own,) if own and is_posix_shell(own) else ("/bin/sh",))
 
 
-def _owner(attempt: int, token: str) -> Owner:
+def own(attempt: int, token: str) -> Owner:
+    """This process as the owner of a run."""
     who = identity(os.getpid())
     assert who is not None
     return Owner(who, os.uname().nodename, token, attempt, utc_text(now()), "dagfs")
@@ -171,15 +171,15 @@ def carry_out(
     require_compatible(proposal.plan)
     plan, header = proposal.plan, proposal.view.run.header
     token = new_token()
-    with Zygote.start() as zygote, engine.home.store.claim(header.id, _owner(plan.attempt, token)) as claim:
+    with Zygote.start() as zygote, engine.home.store.claim(header.id, own(plan.attempt, token)) as claim:
         current = propose_retry(engine, header.id, plan.answers, spec=spec, held=True)
         if current.plan.id != plan.id:
             raise PlanMoved(
                 f"run {header.id} is not what plan {plan.id} was made for; it is {current.plan.id} now",
                 hint=f"look again with `dagfs plan {header.id}`",
             )
-        end_orphans(claim.paths, current, kill=plan.answers.kill_orphans)
-        base = close_attempt(engine, claim, current)
+        end_orphans(claim.paths, current.view, kill=plan.answers.kill_orphans)
+        base = close_attempt(engine, claim, current.view)
         attempt = _commit(engine, claim, current, base, actor or current_actor(), token)
         on_committed(attempt.n)
         adopted = {

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 
-from dagfs.engine.tree import kill_by_token, stop_shim
-from dagfs.store.record import Record
-
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import OutputRefused, collect_outputs, write_manifest, write_outputs
 from dagfs.engine.execution import try_token
-from dagfs.engine.proposal import Proposal
+from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View
 from dagfs.errors import Refused
 from dagfs.model import event as ev
@@ -19,21 +16,20 @@ from dagfs.model.state import RunState, StepState
 from dagfs.store.journal import JournalWriter
 from dagfs.store.layout import RunPaths
 from dagfs.store.process import is_alive
+from dagfs.store.record import Record
 from dagfs.store.runs import Claim
 
 _PATIENCE_SEC = 30.0
 
 
-def end_orphans(paths: RunPaths, proposal: Proposal, *, kill: bool) -> None:
+def end_orphans(paths: RunPaths, view: View, *, kill: bool) -> None:
     """End what must not go on: all orphans with `kill`, and in any case the remains of lost steps."""
     if kill:
-        for name, record in proposal.view.orphans.items():
+        for name, record in view.orphans.items():
             end_orphan(name, record)
-    for step in proposal.view.run.last.steps.values():
+    for step in view.run.last.steps.values():
         if step.state is StepState.LOST and step.log_attempt:
-            kill_by_token(
-                try_token(proposal.plan.run, paths.attempt(step.log_attempt).step(step.name), step.tries)
-            )
+            kill_by_token(try_token(view.run.id, paths.attempt(step.log_attempt).step(step.name), step.tries))
 
 
 def end_orphan(name: str, record: Record) -> None:
@@ -52,12 +48,11 @@ def end_orphan(name: str, record: Record) -> None:
         time.sleep(0.01)
 
 
-def close_attempt(engine: Engine, claim: Claim, proposal: Proposal) -> Attempt:
+def close_attempt(engine: Engine, claim: Claim, view: View) -> Attempt:
     """Write the ends that a dead engine could not into the newest attempt, which is then over.
 
     Done again after a crash in the middle, it writes only what is still missing.
     """
-    view = proposal.view
     recorded = engine.home.store.load(view.run.id).last
     if recorded.state.is_over and not view.ended:
         return recorded

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dagfs.engine.environment import StepEnvironment, StepUnready
 from dagfs.engine.launch import Launch
-from dagfs.spec.values import Scope, expand, is_posix_shell, rewrite_other, rewrite_shell
-
-from dagfs.engine.environment import StepEnvironment, StepUnready, ensure_fits
 from dagfs.errors import DagfsError
 from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.model.dag import Step
+from dagfs.spec.values import Scope, expand, is_posix_shell, rewrite_other, rewrite_shell
 from dagfs.store.files import Disk
 from dagfs.store.layout import StepPaths
 
@@ -80,20 +79,17 @@ def _interpreter(script: str, command: Sequence[str], shell: tuple[str, ...]) ->
 
 
 def _text(text: str, shell: tuple[str, ...], variables: StepEnvironment, env: dict[str, str]) -> str:
-    if not shell or is_posix_shell(shell[0]):
-        text, extra = rewrite_shell(text, variables.scope, variables.exported)
-        for name, value in extra.items():
-            ensure_fits(name, value)
-        # Two texts of one step number their variables alike, so give each text its own.
-        for name in sorted(extra, key=len, reverse=True):
-            if name in env and env[name] != extra[name]:
-                fresh = f"DAGFS_V{len(env)}_{name[7:]}"
-                text = text.replace("${" + name + "}", "${" + fresh + "}")
-                env[fresh] = extra[name]
-            else:
-                env[name] = extra[name]
-        return text
-    return rewrite_other(text, variables.scope)
+    """The text with references made into variables; what they stand for is added to `env`."""
+    if shell and not is_posix_shell(" ".join(shell)):
+        return rewrite_other(text, variables.scope)
+    text, extra = rewrite_shell(text, variables.scope, variables.exported, first=_next_number(env))
+    env.update(extra)
+    return text
+
+
+def _next_number(env: Mapping[str, str]) -> int:
+    """A number that no variable made for an earlier text of the step has."""
+    return 1 + sum(name.startswith("DAGFS_V") for name in env)
 
 
 def expand_config(config: Any, scope: Scope) -> Any:

@@ -16,12 +16,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from dagfs.engine.tree import kill_by_token
-from dagfs.engine.zygote import LaunchFailed, Zygote
-from dagfs.store.record import Record, read
-
 from dagfs.engine.execution import Attach, Execution, Setting, Sleep, Start, Steps, Wish, utc_text
+from dagfs.engine.tree import kill_by_token
 from dagfs.engine.view import ending as ending_of
+from dagfs.engine.zygote import LaunchFailed, Zygote
 from dagfs.errors import LostOwnership
 from dagfs.model import event as ev
 from dagfs.model.dag import Step
@@ -31,6 +29,7 @@ from dagfs.model.state import RunState, StepState
 from dagfs.planning.frontier import Frontier, Outcome, verdict
 from dagfs.planning.outcome import Ending
 from dagfs.store.journal import JournalWriter
+from dagfs.store.record import Record, read
 from dagfs.store.runs import Claim
 from dagfs.store.status import status_document
 

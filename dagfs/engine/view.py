@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dagfs.store.record import Record, read
-
 from dagfs.engine.capture import OutputRefused, collect_outputs
 from dagfs.model.dag import Dag, Step
 from dagfs.model.run import Run, StepRun
@@ -18,6 +16,7 @@ from dagfs.planning.outcome import Ending, judge
 from dagfs.store.layout import RunPaths
 from dagfs.store.logs import read_range
 from dagfs.store.owner import Owner, holder
+from dagfs.store.record import Record, read
 from dagfs.store.runs import RunStore
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from dagfs.model.edit import Action, Edit, Finding, Severity
+from dagfs.model.edit import Action, Change, Edit, Finding, Severity
 
 
 class Verdict(StrEnum):
@@ -130,19 +130,21 @@ class Plan:
             "spec": self.spec,
             "steps": [decision.as_data() for decision in self.decisions],
             "findings": [finding_data(finding, self) for finding in self.findings],
-            "changes": [
-                {
-                    "step": change.step,
-                    "field": change.field,
-                    "kind": change.kind,
-                    "old": change.old,
-                    "new": change.new,
-                    "line": change.line,
-                }
-                for change in self.edit.changes
-            ],
+            "changes": [change_data(change) for change in self.edit.changes],
             "answers": self.answers.as_data(),
         }
+
+
+def change_data(change: Change) -> dict[str, Any]:
+    """One changed field as JSON."""
+    return {
+        "step": change.step,
+        "field": change.field,
+        "kind": change.kind,
+        "old": change.old,
+        "new": change.new,
+        "line": change.line,
+    }
 
 
 def finding_data(finding: Finding, plan: Plan) -> dict[str, Any]:

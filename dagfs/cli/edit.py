@@ -1,0 +1,86 @@
+"""`dagfs edit`: open the captured spec of a run in an editor, then show the plan."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+
+from dagfs.cli.command import Command, add_json, add_run, shown
+from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
+from dagfs.engine.bootstrap import open_home
+from dagfs.engine.proposal import propose_retry
+from dagfs.errors import NotFound, UsageError
+
+EXAMPLES = """
+examples:
+  dagfs edit @                       $VISUAL, $EDITOR or vi on spec.next.yaml, then the plan
+  dagfs edit @ --from v1             begin from an older spec
+  dagfs edit @ --no-editor           only make spec.next.yaml, and print its path
+
+What you saved stays, valid or not; `dagfs edit` opens it again.
+exit codes: as `dagfs plan`
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--from", dest="version", metavar="VERSION", help="v1, v2, … [the newest]")
+    parser.add_argument("--no-editor", action="store_true", help="only make the file")
+    add_answers(parser)
+    add_json(parser, "print the plan as JSON")
+
+
+def run(command: Command) -> int:
+    options = command.options
+    engine = open_home(command.root, plugins=not options.no_plugins)
+    store, run_id = engine.home.store, command.run_id(engine.home)
+    path = store.paths(run_id).next_spec
+    if not path.exists():
+        store.write_next(run_id, _text(command, run_id))
+    elif options.version:
+        raise UsageError(f"{shown(path)} exists already; --from would overwrite it", hint="remove it first")
+    if options.no_editor:
+        command.output.line(shown(path))
+        return 0
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    before = path.read_bytes()
+    _open(editor, str(path))
+    if sys.stdin.isatty() and path.exists() and path.read_bytes() == before:
+        command.output.say(f"{shown(path)} is as it was")
+    proposal = propose_retry(engine, run_id, answers(options))
+    if options.json:
+        command.output.json(proposal.plan.as_data())
+    else:
+        show_plan(command.output, proposal)
+    return conclude_plan(command, proposal)
+
+
+def _text(command: Command, run_id: str) -> bytes:
+    """The captured spec that the edit begins with."""
+    store = command.home().store
+    run, version = store.load(run_id), command.options.version
+    if version is None:
+        return store.spec(run_id, run.last.n)
+    name = f"spec.v{version.removeprefix('v')}.yaml"
+    for attempt in run.attempts:
+        if attempt.header.spec == name:
+            return store.spec(run_id, attempt.n)
+    raise NotFound(f"run {run_id} has no {name}")
+
+
+def _open(editor: str, path: str) -> None:
+    words = shlex.split(editor)
+    try:
+        code = subprocess.run([*words, path], check=False).returncode
+    except OSError as error:
+        raise UsageError(
+            f"cannot start the editor {editor!r}: {error.strerror}",
+            hint=f"set EDITOR, or edit {path} yourself",
+        ) from None
+    if code:
+        raise UsageError(
+            f"the editor {editor!r} ended with {code}", hint=f"your edit, if saved, is in {path}"
+        )

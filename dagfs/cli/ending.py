@@ -1,0 +1,43 @@
+"""How a command that ran an attempt ends: its last lines and its exit code."""
+
+from __future__ import annotations
+
+import signal
+
+from dagfs.cli.command import Command, shown
+from dagfs.cli.output import next_commands
+from dagfs.engine.home import Home
+from dagfs.engine.operations import Result
+from dagfs.errors import ExitCode
+from dagfs.model.state import RunState
+
+_CODES = {
+    RunState.SUCCEEDED: ExitCode.DONE,
+    RunState.WAITING: ExitCode.WAITING,
+}
+
+
+def conclude(command: Command, home: Home, result: Result) -> int:
+    """Say how it ended, what to type next, and give the exit code."""
+    if not command.options.json:
+        path = shown(home.paths.run(result.run).root)
+        why = f": {result.reason}" if result.reason else ""
+        state = command.output.state(str(result.state))
+        command.output.line(f"{path}  {state}{why}")
+        if result.state in (RunState.FAILED, RunState.PARTIALLY_SUCCEEDED, RunState.ABORTED):
+            next_commands(command.output, what_next(result.run, result.state))
+    if result.signal == signal.SIGINT:
+        return ExitCode.INTERRUPTED
+    if result.signal in (signal.SIGTERM, signal.SIGHUP):
+        return ExitCode.TERMINATED
+    return _CODES.get(result.state, ExitCode.RUN_NOT_SUCCEEDED)
+
+
+def what_next(run: str, state: RunState) -> dict[str, str]:
+    """The commands that help with a run in this state."""
+    logs = {f"dagfs logs {run}": "what the failed step printed"} if state is not RunState.ABORTED else {}
+    return {
+        **logs,
+        f"dagfs edit {run}": "mend the captured spec and see the plan",
+        f"dagfs retry {run}": "continue this run, keeping finished work",
+    }

@@ -1,0 +1,99 @@
+"""`dagfs ls`: list the DAGs of the home."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dagfs.cli.command import Command, add_json, shown
+from dagfs.cli.narration import ago
+from dagfs.cli.output import visible
+from dagfs.engine.home import Home, now
+from dagfs.errors import ExitCode
+from dagfs.spec.parse import Options, parse
+from dagfs.store import dags
+
+EXAMPLES = """
+examples:
+  dagfs ls
+  dagfs ls 'night*' --tag prod
+  dagfs ls -1                   names alone
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pattern", nargs="?", default="*", help="only names like this")
+    parser.add_argument("--tag", help="only DAGs with this tag")
+    parser.add_argument("-1", dest="names", action="store_true", help="print names alone")
+    add_json(parser)
+
+
+def run(command: Command) -> int:
+    home, output = command.home(), command.output
+    found = [each for each in map(_reader(home), dags.names(home.paths)) if _wanted(command, each)]
+    if command.options.names:
+        for each in found:
+            output.line(each["name"])
+        return ExitCode.DONE
+    _add_last_runs(home, found)
+    if command.options.json:
+        output.json(found)
+    elif not found:
+        output.say(
+            f"no DAGs in {shown(home.paths.dags)}" if command.options.pattern == "*" else "no DAG like that"
+        )
+    else:
+        output.table([_row(command, each) for each in found])
+    return ExitCode.DONE
+
+
+def _reader(home: Home) -> Callable[[Path], dict[str, Any]]:
+    options = Options(home.settings.dialect)
+
+    def read(path: Path) -> dict[str, Any]:
+        reading = parse(dags.read(path), shown(path), options=options)
+        dag = reading.dag
+        return {
+            "name": dag.name if dag else path.stem,
+            "file": str(path),
+            "description": dag.description if dag else "",
+            "tags": list(dag.tags) if dag else [],
+            "steps": len(dag.steps) if dag else 0,
+            "error": str(reading.errors[0]) if reading.errors else None,
+            "last": None,
+        }
+
+    return read
+
+
+def _wanted(command: Command, dag: dict[str, Any]) -> bool:
+    options = command.options
+    return fnmatch.fnmatch(dag["name"], options.pattern) and (not options.tag or options.tag in dag["tags"])
+
+
+def _add_last_runs(home: Home, found: list[dict[str, Any]]) -> None:
+    """Put each DAG's newest run in, from one listing."""
+    missing = {each["name"]: each for each in found}
+    for summary in home.store.summaries() if missing else ():
+        dag = missing.pop(str(summary.get("dag")), None)
+        if dag is not None:
+            dag["last"] = {key: summary.get(key) for key in ("run", "state", "created")}
+        if not missing:
+            break
+
+
+def _row(command: Command, dag: dict[str, Any]) -> list[str]:
+    output, last = command.output, dag["last"]
+    state = output.state(last["state"]) if last else output.styled("never ran", "dim")
+    when = ago(last["created"], now()) if last else ""
+    about = output.styled(visible(dag["error"]), "red") if dag["error"] else visible(dag["description"])
+    return [
+        visible(dag["name"]),
+        state,
+        when,
+        " ".join(dag["tags"]),
+        about.splitlines()[0][:120] if about else "",
+    ]

@@ -1,0 +1,98 @@
+"""What happens in a run, told in one line an event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from dagfs.cli.output import SYMBOLS, Output, visible
+from dagfs.model import event as ev
+from dagfs.model.event import Event
+
+
+class Narrator:
+    """Tells the events of one attempt as they come: on standard error, or as JSON on standard output."""
+
+    def __init__(self, output: Output, *, as_json: bool) -> None:
+        self._output = output
+        self._json = as_json
+        self._began: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        if self._json:
+            self._output.json(event.as_data(), indent=False)
+            return
+        line = self._words(event)
+        if line:
+            self._output.say(line)
+
+    def _words(self, event: Event) -> str:
+        data = event.data
+        subject = str(data.get("step") or (f"on {data['handler']}" if "handler" in data else ""))
+        if event.name in (ev.STEP_STARTED, ev.HANDLER_STARTED):
+            self._began.setdefault(subject, event.time)
+            again = f"  try {data['try']}" if data["try"] > 1 else ""
+            return _line("running", subject, "started" + again)
+        if event.name == ev.STEP_RETRYING:
+            return _line("retrying", subject, f"{data['reason']}; trying again at {clock(data['until'])}")
+        if event.name in (ev.STEP_FINISHED, ev.HANDLER_FINISHED):
+            return _line(data["state"], subject, self._ending(event, subject, data))
+        if event.name == ev.STEP_KEPT:
+            return _line("succeeded", subject, f"kept       {data.get('reason', '')}")
+        if event.name == ev.STEP_ADOPTED:
+            return _line("running", subject, f"adopted    {data.get('reason', '')}")
+        if event.name == ev.STOP_REQUESTED:
+            return "  stopping …  (once more to kill)"
+        if event.name == ev.RUN_TIMED_OUT:
+            return f"  the run's time is over ({data['timeout_sec']:g} s): stopping"
+        return ""
+
+    def _ending(self, event: Event, subject: str, data: Any) -> str:
+        took = duration(self._began.get(subject), event.time)
+        words = [word for word in (took, data.get("reason")) if word]
+        return f"{data['state']:<10} {', '.join(words)}".rstrip()
+
+
+def _line(state: str, subject: str, rest: str) -> str:
+    return visible(f"  {SYMBOLS.get(state, '·')} {subject:<20} {rest}")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time of the store as a value."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def clock(text: str | None) -> str:
+    """A time of the store as the user's clock shows it."""
+    found = moment(text)
+    return found.astimezone().strftime("%H:%M:%S") if found else ""
+
+
+def duration(start: str | None, end: str | None) -> str:
+    """How long something took, in words."""
+    began, ended = moment(start), moment(end)
+    if began is None or ended is None:
+        return ""
+    return seconds((ended - began).total_seconds())
+
+
+def seconds(number: float) -> str:
+    """`0.31 s`, `12 s`, `4 min 10 s`, `2 h 5 min`."""
+    if number < 10:
+        return f"{number:.2f} s"
+    if number < 100:
+        return f"{number:.0f} s"
+    minutes, rest = divmod(round(number), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def ago(text: str | None, now: datetime) -> str:
+    """How long ago something was."""
+    found = moment(text)
+    if found is None:
+        return ""
+    passed = max(0.0, (now - found).total_seconds())
+    return "just now" if passed < 2 else f"{seconds(passed) if passed >= 10 else f'{passed:.0f} s'} ago"

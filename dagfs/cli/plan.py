@@ -1,0 +1,42 @@
+"""`dagfs plan`: what a retry would do with each step, and why. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command, add_json, add_run
+from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
+from dagfs.cli.spectext import given_spec
+from dagfs.engine.bootstrap import open_home
+from dagfs.engine.proposal import propose_retry
+
+EXAMPLES = """
+examples:
+  dagfs plan @                         for spec.next.yaml, or for the spec as it is
+  dagfs plan @ --on-stale rerun        with finished steps that were edited run again
+  dagfs plan @ --json > plan.json && dagfs retry @ --plan plan.json
+  dagfs plan @ --spec fixed.yaml
+
+exit codes: 0 compatible, 3 the edit is invalid, 5 refused or a question is open, 7 nothing to do
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--spec", metavar="FILE", help="plan for this text instead of spec.next.yaml; - is stdin"
+    )
+    add_answers(parser)
+    add_json(parser, "print the plan, as `dagfs retry --plan FILE` takes it")
+
+
+def run(command: Command) -> int:
+    engine = open_home(command.root, plugins=not command.options.no_plugins)
+    run_id = command.run_id(engine.home)
+    text = given_spec(command.options.spec)
+    proposal = propose_retry(engine, run_id, answers(command.options), spec=text)
+    if command.options.json:
+        command.output.json(proposal.plan.as_data())
+    else:
+        show_plan(command.output, proposal)
+    return conclude_plan(command, proposal)

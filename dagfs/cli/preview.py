@@ -1,0 +1,95 @@
+"""Shows a plan: the same text before a retry, in a dry run and in `dagfs plan`."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command
+from dagfs.cli.output import Output, next_commands, visible
+from dagfs.engine.proposal import Proposal
+from dagfs.errors import ExitCode, UsageError
+from dagfs.model.edit import Action
+from dagfs.planning.explain import decision_row, finding_line, is_cosmetic, verdict_line
+from dagfs.planning.plan import Answers, Plan, Verdict
+
+_STYLES = {Action.KEEP: "dim", Action.KEEP_STALE: "yellow", Action.ADOPT: "cyan", Action.RUN: "bold"}
+_VERDICT_STYLES = {
+    Verdict.COMPATIBLE: "green",
+    Verdict.NEEDS_ANSWER: "yellow",
+    Verdict.REFUSED: "red",
+    Verdict.NOTHING_TO_DO: "dim",
+}
+EXIT_CODES = {
+    Verdict.COMPATIBLE: ExitCode.DONE,
+    Verdict.NEEDS_ANSWER: ExitCode.REFUSED,
+    Verdict.REFUSED: ExitCode.REFUSED,
+    Verdict.NOTHING_TO_DO: ExitCode.NOTHING_TO_DO,
+}
+
+
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """The options by which a plan's questions are answered."""
+    parser.add_argument(
+        "--on-stale",
+        action="append",
+        default=[],
+        metavar="[STEP=]ANSWER",
+        help="what becomes of finished steps whose definition changed: rerun, keep or error [error]",
+    )
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="RULE", help="lift a rule where it is harmless"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the attempt")
+    parser.add_argument(
+        "--kill-orphans", action="store_true", help="end steps that a dead engine left running"
+    )
+
+
+def answers(options: argparse.Namespace) -> Answers:
+    """The options as values. UsageError for an answer that is none."""
+    pairs = []
+    for text in options.on_stale:
+        step, _, answer = text.rpartition("=")
+        if answer not in ("rerun", "keep", "error"):
+            raise UsageError(f"--on-stale {text}: the answer is rerun, keep or error")
+        pairs.append((step or "*", answer))
+    return Answers(tuple(pairs), tuple(options.allow), options.reason, options.kill_orphans)
+
+
+def show_plan(output: Output, proposal: Proposal) -> None:
+    """The verdict, a line a step, and what the rules say."""
+    plan = proposal.plan
+    output.line(output.styled(verdict_line(plan), _VERDICT_STYLES[plan.verdict] + " bold"))
+    text = f"{plan.spec}, attempt {plan.attempt}, plan {plan.id}"
+    if proposal.pending and is_cosmetic(plan.edit):
+        text += "; the edit is cosmetic only"
+    output.line(f"  {text}")
+    output.line()
+    rows = [(decision.action, decision_row(decision)) for decision in plan.decisions]
+    output.table(
+        [
+            [output.styled(word, _STYLES[action]), visible(step), visible(why)]
+            for action, (word, step, why) in rows
+        ],
+        indent="  ",
+    )
+    _show_findings(output, plan)
+
+
+def _show_findings(output: Output, plan: Plan) -> None:
+    if plan.findings:
+        output.line()
+    for finding in plan.findings:
+        blocks = finding in plan.rejections or finding in plan.questions
+        output.line(output.styled(visible(finding_line(finding, plan)), "red" if blocks else "yellow"))
+        if finding.hint and blocks:
+            output.line(f"  hint: {visible(finding.hint)}")
+
+
+def conclude_plan(command: Command, proposal: Proposal) -> int:
+    """What to type next, and the exit code of a plan that is only shown."""
+    plan = proposal.plan
+    if not command.options.json and plan.verdict is Verdict.COMPATIBLE:
+        retry = f"dagfs retry {plan.run} --plan {plan.id}"
+        next_commands(command.output, {retry: "do exactly this", f"dagfs diff {plan.run}": "see the edit"})
+    return EXIT_CODES[plan.verdict]

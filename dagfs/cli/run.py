@@ -1,0 +1,67 @@
+"""`dagfs run`: make a run of a DAG and carry it out."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command, add_json, shown
+from dagfs.cli.detach import detach
+from dagfs.cli.ending import conclude
+from dagfs.cli.narration import Narrator
+from dagfs.engine.bootstrap import open_home
+from dagfs.engine.operations import RunRequest, start_run
+from dagfs.errors import NotFound
+from dagfs.spec.values import parse_assignments
+
+EXAMPLES = """
+examples:
+  dagfs run nightly-import -p date=2026-11-21
+  dagfs run ./etl.yaml -- one two          positional parameters
+  dagfs run nightly-import --json | jq -r '.event'
+  dagfs run nightly-import -d              in the background; prints the run's id
+
+exit codes: 0 succeeded, 1 not, 3 the spec is invalid, 130 stopped by ^C (twice kills)
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag", metavar="DAG", help="a DAG's name in this home, or a file")
+    parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
+    parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
+    parser.add_argument("--name", default="", metavar="NAME", help="the DAG's name, in place of the spec's")
+    parser.add_argument(
+        "--dialect", choices=("auto", "dagu1", "dagu2"), default="", help="how to read the file"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    add_json(parser, "print every event as a line of JSON")
+    parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
+
+
+def run(command: Command) -> int:
+    options = command.options
+    root = command.root
+    if not root.is_dir():
+        raise NotFound(f"no home here, and none at {root}", hint="`dagfs init` makes one")
+    report = detach(command.output) if options.detach else None
+    if isinstance(report, int):
+        return report
+    engine = open_home(root, plugins=not options.no_plugins)
+    request = RunRequest(
+        dag=options.dag,
+        params=tuple(parse_assignments([*options.param, *options.params])),
+        id=options.id,
+        name=options.name,
+        reason=options.reason,
+        dialect=options.dialect,
+    )
+    narrator = Narrator(command.output, as_json=options.json)
+
+    def created(run_id: str) -> None:
+        if report is not None:
+            report(run_id)
+        elif not options.json:
+            command.output.say(f"{shown(engine.home.paths.run(run_id).root)}  attempt 1", style="bold")
+
+    result = start_run(engine, request, observers=[narrator], on_created=created)
+    return conclude(command, engine.home, result)

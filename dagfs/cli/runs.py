@@ -1,0 +1,74 @@
+"""`dagfs runs`: list runs, newest first."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import timedelta
+
+from dagfs.cli.command import Command, add_json
+from dagfs.cli.narration import ago, duration
+from dagfs.cli.output import visible
+from dagfs.engine.home import now
+from dagfs.errors import ExitCode, UsageError
+
+EXAMPLES = """
+examples:
+  dagfs runs                           the newest 20
+  dagfs runs nightly-import --status failed
+  dagfs runs --since 7d -1             ids alone, one a line
+  dagfs runs --json | jq -r '.[] | select(.state == "failed") | .run'
+"""
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag", nargs="?", help="only runs of that DAG")
+    parser.add_argument("--status", action="append", default=[], metavar="STATE", help="only in that state")
+    parser.add_argument("--since", metavar="WHEN", help="only newer: 90m, 12h, 7d, 2w or a date")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N, 0 for all [20]")
+    parser.add_argument("-1", dest="ids", action="store_true", help="print ids alone")
+    parser.add_argument("-0", dest="nul", action="store_true", help="print ids, each followed by NUL")
+    add_json(parser, "print their status documents")
+
+
+def run(command: Command) -> int:
+    options, output = command.options, command.output
+    found = command.home().store.summaries(
+        options.limit or None, options.dag, options.status, since(options.since) if options.since else None
+    )
+    if options.json:
+        output.json(found)
+    elif options.nul:
+        output.raw(b"".join(f"{each['run']}\0".encode() for each in found))
+    elif options.ids:
+        for each in found:
+            output.line(each["run"])
+    elif not found:
+        output.say("no runs" + (" like that" if options.dag or options.status or options.since else " yet"))
+    else:
+        moment = now()
+        rows = [
+            [
+                each["run"],
+                output.state(each["state"]),
+                ago(each.get("created"), moment),
+                duration(each.get("started"), each.get("finished")),
+                f"attempt {each['attempt']}" if each.get("attempt", 1) > 1 else "",
+                visible(each.get("reason") or each.get("error") or "")[:60],
+            ]
+            for each in found
+        ]
+        output.table(rows)
+    return ExitCode.DONE
+
+
+def since(text: str) -> str:
+    """`7d` or a date as the store writes times."""
+    match = re.fullmatch(r"(\d+)([mhdw])", text)
+    if match:
+        moment = now() - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return moment.strftime("%Y-%m-%dT%H:%M:%S")
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d(T[\d:]+Z?)?", text):
+        raise UsageError(f"--since {text}: not a time", hint="write 90m, 12h, 7d, 2w or 2026-11-21")
+    return text

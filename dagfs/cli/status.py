@@ -1,0 +1,129 @@
+"""`dagfs status`: how a run stands, why, and what to type next."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from dagfs.cli.command import Command, add_json, add_run, shown
+from dagfs.cli.ending import what_next
+from dagfs.cli.narration import ago, duration
+from dagfs.cli.output import next_commands, visible
+from dagfs.engine.home import Home, now
+from dagfs.engine.view import View, view_run
+from dagfs.errors import ExitCode
+from dagfs.model.run import StepRun
+from dagfs.model.state import RunState, StepState
+from dagfs.store.logs import tail
+from dagfs.store.status import status_document
+
+EXAMPLES = """
+examples:
+  dagfs status                     the newest run
+  dagfs status nightly-import      the newest run of that DAG
+  dagfs status @-1 --json | jq .steps
+  dagfs status @ --exit-status && echo fine
+"""
+_LAST_LINES = 5
+_UNHAPPY = (RunState.FAILED, RunState.PARTIALLY_SUCCEEDED, RunState.ABORTED, RunState.INTERRUPTED)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--exit-status", action="store_true", help="exit 1 unless the run succeeded")
+    add_json(parser, "print the status document")
+
+
+def run(command: Command) -> int:
+    home = command.home()
+    run_id = command.run_id(home)
+    view = view_run(home.store, run_id)
+    if command.options.json:
+        command.output.json(_document(view))
+    else:
+        _show(command, home, view)
+    if command.options.exit_status and view.state is not RunState.SUCCEEDED:
+        return ExitCode.RUN_NOT_SUCCEEDED
+    return ExitCode.DONE
+
+
+def _document(view: View) -> dict[str, Any]:
+    document = status_document(view.run, as_of=(view.run.last.events, 0), complete=True)
+    return {"format": 1, **document, "orphans": sorted(view.orphans)}
+
+
+def _show(command: Command, home: Home, view: View) -> None:
+    output, run, last = command.output, view.run, view.run.last
+    output.line(
+        f"{output.styled(run.header.dag, 'bold')}  {run.id}  {output.state(last.state)}"
+        f"  attempt {last.n}, {last.header.spec}"
+    )
+    for line in _circumstances(view):
+        output.line(f"  {line}")
+    output.line()
+    output.table([_row(command, step) for step in last.steps.values()], indent="  ")
+    if last.handlers:
+        output.table([_row(command, step, "on ") for step in last.handlers.values()], indent="  ")
+    _show_failures(command, home, view)
+    commands = _next(view)
+    if commands:
+        next_commands(output, commands)
+
+
+def _circumstances(view: View) -> list[str]:
+    last = view.run.last
+    lines = []
+    if last.finished:
+        lines.append(f"took {duration(last.started, last.finished)}, ended {ago(last.finished, now())}")
+    elif view.owner:
+        lines.append(f"started {ago(last.started, now())}, {view.owner}")
+    if view.state is RunState.INTERRUPTED and not view.owner:
+        alive = [f"step {name} still running" for name in view.orphans]
+        lines.append(", ".join(["interrupted: its engine died", *alive]))
+    elif last.reason:
+        lines.append(last.reason)
+    params = last.header.params
+    if params:
+        lines.append("params: " + "  ".join(f"{name}={value}" for name, value in params.items()))
+    return [visible(line) for line in lines]
+
+
+def _row(command: Command, step: StepRun, prefix: str = "") -> list[str]:
+    words = [step.reason] if step.reason else []
+    words += [f"{step.tries} tries"] if step.tries > 1 else []
+    words += [f"{name}={value}" for name, value in step.outputs.items()]
+    words += ["STALE"] if step.stale else []
+    name = prefix + step.name
+    took = "" if step.kept else duration(step.started, step.finished)
+    return [visible(name), command.output.state(step.state), took, visible(_short(", ".join(words)))]
+
+
+def _short(text: str, most: int = 100) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _show_failures(command: Command, home: Home, view: View) -> None:
+    output = command.output
+    failed = [
+        step for step in view.run.last.steps.values() if step.state in (StepState.FAILED, StepState.LOST)
+    ]
+    for step in [each for each in failed if each.log_attempt][:3]:
+        paths = home.paths.run(view.run.id).attempt(step.log_attempt).step(step.name)
+        for log in (paths.stderr, paths.stdout):
+            lines = tail(log, _LAST_LINES).decode("utf-8", "replace").splitlines()
+            if lines:
+                output.line()
+                output.line(f"{step.name}: the end of {shown(log)}")
+                for line in lines:
+                    output.line(f"  | {visible(line)[:200]}")
+                break
+
+
+def _next(view: View) -> dict[str, str]:
+    run = view.run.id
+    if view.owner:
+        return {f"dagfs logs {run} -f": "follow what it prints", f"dagfs stop {run}": "stop it"}
+    if view.orphans:
+        return {f"dagfs retry {run}": "take the running step over and go on"}
+    return what_next(run, view.state) if view.state in _UNHAPPY else {}

@@ -1,0 +1,37 @@
+"""`dagfs stop`: stop a run and all its processes."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command, add_json, add_run
+from dagfs.engine.bootstrap import open_home
+from dagfs.engine.stopping import stop_run
+from dagfs.errors import ExitCode
+
+EXAMPLES = """
+examples:
+  dagfs stop @               ask its steps to end, wait, then kill what is left
+  dagfs stop @ --kill        kill at once
+  dagfs stop @ --timeout 60
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser, default=None)
+    parser.add_argument("--kill", action="store_true", help="do not wait for steps to end by themselves")
+    parser.add_argument(
+        "--timeout", type=float, default=0, metavar="S", help="wait at most S seconds [no limit]"
+    )
+    add_json(parser)
+
+
+def run(command: Command) -> int:
+    engine = open_home(command.root, plugins=not command.options.no_plugins)
+    run_id = command.run_id(engine.home)
+    state = stop_run(engine, run_id, kill=command.options.kill, timeout=command.options.timeout)
+    if command.options.json:
+        command.output.json({"run": run_id, "state": state})
+    else:
+        command.output.line(f"{run_id}  {command.output.state(state)}")
+    return ExitCode.DONE

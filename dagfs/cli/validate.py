@@ -1,0 +1,81 @@
+"""`dagfs validate`: check DAG files, all problems at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from dagfs.cli.command import Command, add_json, shown
+from dagfs.cli.spectext import LARGEST
+from dagfs.engine.bootstrap import Engine, open_home
+from dagfs.engine.operations import executor_problems
+from dagfs.errors import ExitCode, Problem
+from dagfs.spec.parse import Options, Reading, parse
+from dagfs.store import dags
+
+EXAMPLES = """
+examples:
+  dagfs validate                   every DAG of the home
+  dagfs validate etl.yaml nightly-import
+  dagfs validate --strict etl.yaml      warnings count as errors
+  generate-dag | dagfs validate -
+
+exit codes: 0 valid, 3 not
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dags", nargs="*", metavar="DAG", help="files, names, or - for standard input")
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+    parser.add_argument("--dialect", choices=("auto", "dagu1", "dagu2"), help="how to read the files")
+    add_json(parser, "print every problem as JSON")
+
+
+def run(command: Command) -> int:
+    engine = open_home(command.root, plugins=not command.options.no_plugins)
+    names = command.options.dags or [str(path) for path in dags.names(engine.home.paths)]
+    found: list[Problem] = []
+    for name in names:
+        label, reading = _read(command, engine, name)
+        problems = [*reading.problems, *executor_problems(engine, reading.dag, label)]
+        found += problems
+        if not command.options.json:
+            _tell(command, label, reading, problems)
+    if command.options.json:
+        command.output.json([_as_data(problem) for problem in found])
+    bad = any(problem.severity == "error" or command.options.strict for problem in found)
+    return ExitCode.SPEC_INVALID if bad else ExitCode.DONE
+
+
+def _read(command: Command, engine: Engine, name: str) -> tuple[str, Reading]:
+    if name == "-":
+        label, data = "<stdin>", sys.stdin.buffer.read(LARGEST + 1)
+    else:
+        path = dags.find(engine.home.paths, name)
+        label, data = shown(path), dags.read(path)
+    options = Options(
+        dialect=command.options.dialect or engine.home.settings.dialect,
+        name="stdin" if name == "-" else "",
+        executors=engine.plugins.executors,
+    )
+    return label, parse(data, label, options=options)
+
+
+def _tell(command: Command, label: str, reading: Reading, problems: list[Problem]) -> None:
+    command.output.problems(problems)
+    if not any(problem.severity == "error" for problem in problems) and reading.dag:
+        count = len(reading.dag.steps)
+        steps = f"{count} step{'' if count == 1 else 's'}"
+        words = f"{steps}, read as {reading.dialect} ({reading.reason}), type {reading.type}"
+        command.output.line(f"{label}: {command.output.styled('valid', 'green')}: {words}")
+
+
+def _as_data(problem: Problem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "severity": problem.severity,
+        "message": problem.message,
+        "hint": problem.hint,
+    }

@@ -1,0 +1,1 @@
+"""Plan meets world: operations, the run loop, and the small processes that own steps."""

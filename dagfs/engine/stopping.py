@@ -1,0 +1,95 @@
+"""Stops a run from outside: through its engine where that lives, else step by step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from dagfs.engine.bootstrap import Engine
+from dagfs.engine.home import new_token
+from dagfs.engine.operations import own
+from dagfs.engine.recovery import close_attempt
+from dagfs.engine.tree import stop_shim
+from dagfs.engine.view import view_run
+from dagfs.errors import NothingToDo, Refused
+from dagfs.model.state import RunState
+from dagfs.store.owner import Owner, holder
+from dagfs.store.process import Identity, is_alive
+
+_POLL = 0.05
+
+
+def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float = 0) -> RunState:
+    """Stop a run and return its state once nothing of it is left. `timeout` in seconds, 0 for none.
+
+    Raises NothingToDo for a run that is over, Refused where it does not end in time.
+    """
+    view = view_run(engine.home.store, run_id)
+    deadline = time.monotonic() + timeout if timeout else None
+    if view.owner is not None:
+        _stop_engine(engine, run_id, view.owner, kill, deadline)
+    elif view.orphans:
+        _stop_orphans(engine, run_id, kill, deadline)
+    else:
+        raise NothingToDo(f"run {run_id} is not running: it {_was(view.state)}")
+    return view_run(engine.home.store, run_id).state
+
+
+def _was(state: RunState) -> str:
+    return "was interrupted" if state is RunState.INTERRUPTED else f"is {state}"
+
+
+def _stop_engine(engine: Engine, run_id: str, owner: Owner, kill: bool, deadline: float | None) -> None:
+    paths = engine.home.store.paths(run_id)
+    _signal(owner.identity, signal.SIGTERM)
+    asked_again = False
+    while (found := holder(paths)) is not None and found.identity == owner.identity:
+        if kill and not asked_again:
+            # The first request must have arrived before the second means more than the first.
+            asked_again = _second(engine, run_id, owner)
+        _wait(run_id, deadline)
+
+
+def _second(engine: Engine, run_id: str, owner: Owner) -> bool:
+    """Ask again once the engine has taken note of the first request."""
+    attempt = engine.home.store.paths(run_id).attempt(owner.attempt)
+    try:
+        noted = b'"stop_requested"' in attempt.journal.read_bytes()
+    except OSError:
+        return False
+    if noted:
+        _signal(owner.identity, signal.SIGTERM)
+    return noted
+
+
+def _signal(who: Identity, number: int) -> None:
+    """Signal exactly the process that is meant, never one that has its number now."""
+    try:
+        pidfd = os.pidfd_open(who.pid)
+    except OSError:
+        return
+    try:
+        if is_alive(who):
+            signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)
+
+
+def _stop_orphans(engine: Engine, run_id: str, kill: bool, deadline: float | None) -> None:
+    """Its engine is dead: end the steps it left, then write down what there is to write."""
+    with engine.home.store.claim(run_id, own(0, new_token())) as claim:
+        shims = [r.shim for r in view_run(engine.home.store, run_id, held=True).orphans.values() if r.shim]
+        for shim in shims:
+            stop_shim(shim, kill=kill)
+        while any(is_alive(shim) for shim in shims):
+            _wait(run_id, deadline)
+        close_attempt(engine, claim, view_run(engine.home.store, run_id, held=True))
+
+
+def _wait(run_id: str, deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise Refused(f"run {run_id} has not ended in time", hint=f"dagfs stop {run_id} --kill")
+    time.sleep(_POLL)

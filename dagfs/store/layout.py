@@ -1,0 +1,251 @@
+"""The only module that spells paths: where everything in a home and in a run lies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+STAGE = ".stage-"
+"""What the name of a folder begins with while it is being built."""
+SPEC_NAME = re.compile(r"spec\.v([1-9][0-9]*)\.yaml")
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_ATTEMPT = re.compile(r"[1-9][0-9]{0,8}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_FOLDER = 200
+
+
+def valid_run_id(text: str) -> bool:
+    """Whether `text` can name a run: lower case, at most 64 characters, no path."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def valid_address(text: str) -> bool:
+    """Whether `text` is a run id, or `ROOT/CHILD` made of two."""
+    parts = text.split("/")
+    return len(parts) <= 2 and all(valid_run_id(part) for part in parts)
+
+
+def new_run_id(now: datetime, dag: str, token: str) -> str:
+    """An id that sorts by time: `20261121-022842-nightly-import-k3f9`, in UTC."""
+    stamp = now.astimezone(UTC).strftime("%Y%m%d-%H%M%S")
+    tail = f"-{_id_text(token)}"
+    middle = _id_text(dag)[: 64 - len(stamp) - 1 - len(tail)]
+    return f"{stamp}-{middle}{tail}"
+
+
+def _id_text(text: str) -> str:
+    return re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9._-]", "-", text.lower())).strip("-") or "x"
+
+
+def step_folder(name: str) -> str:
+    """The folder name of a step: unsafe bytes percent-encoded, a long rest cut and told apart by a hash.
+
+    >>> step_folder("load data/2")
+    'load%20data%2F2'
+    """
+    text = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in _bytes(match[0])), name)
+    if text.startswith("."):
+        text = "%2E" + text[1:]
+    if len(text) > _LONGEST_FOLDER:
+        text = f"{text[: _LONGEST_FOLDER - 17]}~{hashlib.sha256(_bytes(name)).hexdigest()[:16]}"
+    return text
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class StepPaths:
+    """What one step, or one handler, of one attempt leaves behind."""
+
+    root: Path
+
+    @property
+    def stdout(self) -> Path:
+        return self.root / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.root / "stderr.log"
+
+    @property
+    def outputs(self) -> Path:
+        return self.root / "outputs.json"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    def record(self, try_: int) -> Path:
+        """The shim's own record of one try."""
+        return self.root / f"record.{try_}"
+
+    def output_file(self, try_: int) -> Path:
+        """What `$DAGFS_OUTPUT` names in one try."""
+        return self.root / f"output.{try_}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPaths:
+    """One attempt's folder."""
+
+    root: Path
+
+    @property
+    def attempt_json(self) -> Path:
+        return self.root / "attempt.json"
+
+    @property
+    def resolved(self) -> Path:
+        return self.root / "resolved.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status.json"
+
+    @property
+    def consumed(self) -> Path:
+        """The edit that became this attempt."""
+        return self.root / "spec.next.consumed.yaml"
+
+    @property
+    def superseded(self) -> Path:
+        """An edit saved at the very instant another one was taken up, and then overtaken by a third."""
+        return self.root / "spec.next.superseded.yaml"
+
+    @property
+    def steps(self) -> Path:
+        return self.root / "steps"
+
+    @property
+    def handlers(self) -> Path:
+        return self.root / "handlers"
+
+    def step(self, name: str) -> StepPaths:
+        return StepPaths(self.steps / step_folder(name))
+
+    def handler(self, event: str) -> StepPaths:
+        return StepPaths(self.handlers / step_folder(event))
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """One run's folder."""
+
+    root: Path
+
+    @property
+    def run_json(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def owner(self) -> Path:
+        return self.root / "owner.json"
+
+    @property
+    def status(self) -> Path:
+        """A link to the newest attempt's status.json."""
+        return self.root / "status.json"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def children(self) -> Path:
+        return self.root / "children"
+
+    @property
+    def attempts(self) -> Path:
+        return self.root / "attempts"
+
+    @property
+    def next_spec(self) -> Path:
+        return self.root / "spec.next.yaml"
+
+    def spec(self, version: int) -> Path:
+        return self.root / f"spec.v{version}.yaml"
+
+    def attempt(self, n: int) -> AttemptPaths:
+        return AttemptPaths(self.attempts / str(n))
+
+    def attempt_numbers(self) -> list[int]:
+        """The attempts there are, oldest first; other names are ignored."""
+        return sorted(int(name) for name in _names(self.attempts) if _ATTEMPT.fullmatch(name))
+
+    def spec_versions(self) -> list[int]:
+        """The numbers of the captured specs, ascending."""
+        found = (SPEC_NAME.fullmatch(name) for name in _names(self.root))
+        return sorted(int(match[1]) for match in found if match)
+
+
+@dataclass(frozen=True, slots=True)
+class HomePaths:
+    """A home: DAG files, plugins and the store."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "dagfs.yaml"
+
+    @property
+    def dags(self) -> Path:
+        return self.root / "dags"
+
+    @property
+    def plugins(self) -> Path:
+        return self.root / "plugins"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def marker(self) -> Path:
+        """Says that this is the store, and which one: an empty mount point has none."""
+        return self.runs / ".dagfs-store"
+
+    def run(self, run_id: str) -> RunPaths:
+        """The folder of a run; `ROOT/CHILD` is a child of the run ROOT."""
+        root, _, child = run_id.partition("/")
+        paths = RunPaths(self.runs / root)
+        return RunPaths(paths.children / child) if child else paths
+
+    def run_json(self, run_id: str) -> str:
+        """The same as `run(run_id).run_json`, as a text: for going through ten thousand of them."""
+        return f"{self.root}/runs/{run_id}/run.json"
+
+    def stage(self, run_id: str, token: str) -> RunPaths:
+        """Where the run `run_id` is built before it appears: beside its final place."""
+        return RunPaths(self.run(run_id).root.parent / f"{STAGE}{token}")
+
+
+def stages(folder: Path) -> Iterator[Path]:
+    """The unfinished folders in `folder`."""
+    return (folder / name for name in _names(folder) if name.startswith(STAGE))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
