@@ -57,8 +57,8 @@ def _global_options() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="home", metavar="DIR", help="the home to work on")
     parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--version", action="store_true")
+    parser.add_argument("-h", "--help", dest="wants_help", action="store_true")
+    parser.add_argument("--version", dest="wants_version", action="store_true")
     return parser
 
 
@@ -98,9 +98,9 @@ def _call(words: Sequence[str]) -> int:
     before, rest = _split(words)
     common = _global_options().parse_args(before)
     output = Output(common.color)
-    if common.version:
+    if common.wants_version:
         rest = ["version"]
-    elif common.help or not rest:
+    elif common.wants_help or not rest:
         rest = ["help"]
     module, parser = verb_parser(rest[0])
     options = parser.parse_args(rest[1:], argparse.Namespace(**vars(common)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,5 +64,8 @@ def read_home(root: Path) -> Home:
 def current_actor(source: str = "cli") -> Actor:
     """Who this process works for."""
     uid = os.getuid()
-    user = os.environ.get("LOGNAME") or os.environ.get("USER") or str(uid)
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
     return Actor(user=user, uid=uid, host=os.uname().nodename, source=source)

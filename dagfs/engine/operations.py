@@ -196,7 +196,7 @@ def require_compatible(plan: Plan) -> None:
     if plan.verdict is Verdict.NOTHING_TO_DO:
         raise NothingToDo(
             f"nothing to do: every step of run {plan.run} is kept",
-            hint=f"edit {plan.spec} first, or start a new run",
+            hint=f"change something first with `dagfs edit {plan.run}`, or start a new run",
         )
     if plan.verdict is Verdict.REFUSED:
         first = plan.rejections[0]

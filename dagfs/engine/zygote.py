@@ -1,4 +1,4 @@
-"""The process that shims are forked from: small, single-threaded, made before the engine has locks or threads.
+"""The process that shims are forked from: small, and made before the engine has locks or threads.
 
 Engine and zygote talk through a stream socket: a request is its length and a `Launch`; the reply is a pid
 with its pidfd, or an error number. The zygote ends when the engine's end of the socket closes.
@@ -206,9 +206,8 @@ def _serve(wire: socket.socket) -> None:
 def _cut_loose(wire: socket.socket) -> None:
     """Keep nothing of the engine but this one socket: no terminal, descriptors, handlers or garbage."""
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(nothing, fd)
+    for fd, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        os.dup2(os.open(os.devnull, mode | os.O_CLOEXEC), fd)
     shim.close_inherited(wire.fileno())
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:

@@ -32,7 +32,7 @@ class Exit(Plain):
     """How a try ended."""
 
     exit_code: int | None = None
-    """128 + n after signal n; 127 where the command is not there, 126 where it cannot run; None: not begun."""
+    """128 + n after signal n; 127: the command is not there, 126: it cannot run; None: not begun."""
     signal: int | None = None
     cause: str | None = None
     """`stop`, `kill` or `timeout` where the shim was made to end it."""
@@ -69,7 +69,7 @@ class RecordWriter:
     """Writes a new record; holds a flock on it until `close` or death."""
 
     def __init__(self, disk: Disk, path: str | Path, token: str) -> None:
-        """FileExistsError where the try has a record, so was started before; StoreError when the disk refuses."""
+        """FileExistsError where the try has a record, so was started before; StoreError for the rest."""
         self._file = disk.open_append(path, reserve=RESERVE, exclusive=True)
         self._token = token
         self._last = 0
