@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dagfs.errors import NotFound, Refused
+from dagfs.store import dags
+from dagfs.store.layout import HomePaths
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> HomePaths:
+    for name in ("a.yaml", "sub/b.yml", "sub/deep/c.yaml", "x/same.yaml", "y/same.yaml"):
+        path = tmp_path / "dags" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("steps: []")
+    return HomePaths(tmp_path)
+
+
+def relative(home: HomePaths) -> list[str]:
+    return [str(path.relative_to(home.dags)) for path in dags.names(home)]
+
+
+def test_only_dag_files_are_listed(home: HomePaths, tmp_path: Path) -> None:
+    for name in (
+        ".a.yaml.swp",
+        ".hidden.yaml",
+        "a.yaml~",
+        "#a.yaml#",
+        ".#a.yaml",
+        "4913",
+        "notes.txt",
+        "a.yaml.bak",
+    ):
+        (home.dags / name).touch()
+    (home.dags / "folder.yaml").mkdir()
+    (home.dags / ".git").mkdir()
+    (home.dags / ".git/x.yaml").touch()
+    (tmp_path / "out.yaml").touch()
+    (home.dags / "link.yaml").symlink_to(tmp_path / "out.yaml")
+    (home.dags / "loop.yaml").symlink_to("loop.yaml")
+    (home.dags / "inner.yaml").symlink_to("a.yaml")
+    assert relative(home) == [
+        "a.yaml",
+        "inner.yaml",
+        "sub/b.yml",
+        "sub/deep/c.yaml",
+        "x/same.yaml",
+        "y/same.yaml",
+    ]
+
+
+def test_a_home_without_dags_has_none(tmp_path: Path) -> None:
+    assert dags.names(HomePaths(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("a", "a.yaml"),
+        ("a.yaml", "a.yaml"),
+        ("sub/b", "sub/b.yml"),
+        ("b", "sub/b.yml"),
+        ("c", "sub/deep/c.yaml"),
+    ],
+)
+def test_a_dag_is_found_by_name(name: str, found: str, home: HomePaths) -> None:
+    assert dags.find(home, name) == home.dags / found
+
+
+def test_a_dag_is_found_by_its_path(home: HomePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home.dags / "sub")
+    assert dags.find(home, "./b.yml") == Path("b.yml")
+    assert dags.find(home, str(home.dags / "a.yaml")) == home.dags / "a.yaml"
+
+
+def test_a_name_that_is_several_or_none(home: HomePaths) -> None:
+    with pytest.raises(Refused, match=r"x/same\.yaml, y/same\.yaml"):
+        dags.find(home, "same")
+    (home.dags / "nightly.yaml").touch()
+    with pytest.raises(NotFound) as caught:
+        dags.find(home, "nigthly")
+    assert caught.value.hint == "did you mean nightly?"
+    for name in ("", "a\0b", "sub", "../../etc/none"):
+        with pytest.raises(NotFound):
+            dags.find(home, name)
