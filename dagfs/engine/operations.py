@@ -11,11 +11,12 @@ from pathlib import Path
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.environment import Values, evaluate, inherited, value_digests
-from dagfs.engine.execution import Setting, utc_text
+from dagfs.engine.execution import utc_text
 from dagfs.engine.home import current_actor, new_token, now
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import close_attempt, end_orphans
 from dagfs.engine.runner import Limits, Observer, Runner
+from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import Zygote
 from dagfs.errors import NothingToDo, PlanMoved, Problem, Refused, SpecError, UsageError
 from dagfs.model import event as ev

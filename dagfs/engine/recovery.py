@@ -6,9 +6,9 @@ import time
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import OutputRefused, collect_outputs, write_manifest, write_outputs
-from dagfs.engine.execution import try_token
 from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View
+from dagfs.engine.workplace import try_token
 from dagfs.errors import Refused
 from dagfs.model import event as ev
 from dagfs.model.run import Attempt, StepRun

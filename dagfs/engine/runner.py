@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from dagfs.engine.execution import Attach, Execution, Setting, Sleep, Start, Steps, Wish, utc_text
+from dagfs.engine.execution import Attach, Execution, Sleep, Start, Steps, Wish, utc_text
 from dagfs.engine.tree import kill_by_token
 from dagfs.engine.view import ending as ending_of
+from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import LaunchFailed, Zygote
 from dagfs.errors import LostOwnership
 from dagfs.model import event as ev
@@ -409,11 +410,11 @@ class Runner:
 
     def _ending(self, active: Active) -> Ending:
         execution = active.execution
-        path = active.launch.launch.record if active.launch else str(execution.record_path())
+        path = active.launch.launch.record if active.launch else str(execution.record_path)
         record = read(path)
         if record is not None and record.exit is not None:
             return ending_of(record)
-        token = active.launch.launch.token if active.launch else execution.token()
+        token = active.launch.launch.token if active.launch else execution.token
         killed = kill_by_token(token)
         return Ending(cause="lost", error=f"its supervising process was killed; {killed} left-overs ended")
 

@@ -24,6 +24,7 @@ from dagfs.store.files import Disk
 from dagfs.store.process import identity
 from dagfs.store.record import EXITED, SHIM, STARTED, Exit, RecordWriter
 
+_prctl = ctypes.CDLL(None).prctl
 _SET_NAME, _SET_CHILD_SUBREAPER = 15, 36
 _IGNORED = (
     signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGALRM,
@@ -39,7 +40,7 @@ _LONGEST_WAIT_SEC = 3600.0
 
 def name_process(name: str) -> None:
     """What `ps` and `pstree` show."""
-    ctypes.CDLL(None).prctl(_SET_NAME, name.encode(), 0, 0, 0)
+    _prctl(_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def close_inherited(*keep: int) -> None:
@@ -56,7 +57,7 @@ def run(frame: bytes, engine: socket.socket) -> None:
     launch = Launch.from_bytes(frame)
     os.setsid()
     name_process("dagfs-shim")
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.umask(0o077)
     zygote = os.getppid()
     record = RecordWriter(Disk(group=launch.group), launch.record, launch.token)
@@ -111,12 +112,17 @@ def _kill_all() -> int:
         count += 1
 
 
-def _listen() -> int:
-    """Hear the signals that matter through a descriptor; the others do nothing."""
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+def set_handlers() -> None:
+    """What signals do in a shim; set in the zygote, which blocks them all, to be inherited."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)
     for number in _HEARD:
         signal.signal(number, lambda *_: None)
+
+
+def _listen() -> int:
+    """Hear from now on the signals that matter, as bytes from a descriptor."""
     wake, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

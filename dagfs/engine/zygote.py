@@ -20,6 +20,7 @@ from typing import Self
 from dagfs.engine import shim
 from dagfs.engine.launch import Launch
 from dagfs.errors import DagfsError, ExitCode
+from dagfs.store.record import warm_up
 
 _LENGTH = struct.Struct("!Q")
 _REPLY = struct.Struct("!ii")
@@ -209,12 +210,11 @@ def _cut_loose(wire: socket.socket) -> None:
     for fd, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, mode | os.O_CLOEXEC), fd)
     shim.close_inherited(wire.fileno())
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-    shim.name_process("dagfs-zygote")
+    shim.set_handlers()
+    warm_up()
     gc.disable()
     gc.freeze()
+    shim.name_process("dagfs-zygote")
 
 
 def _receive(wire: socket.socket) -> bytes | None:

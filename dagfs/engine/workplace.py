@@ -1,0 +1,168 @@
+"""Where one step of one attempt works: its folders, its directory, and the variables it sees."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from dagfs.engine.environment import StepEnvironment, StepUnready, Values, params_json, step_environment
+from dagfs.engine.request import Place
+from dagfs.hooks.executor import Executor
+from dagfs.model.dag import Dag, Step
+from dagfs.model.run import AttemptHeader, RunHeader, StepRun
+from dagfs.spec.values import Scope, StepRef, expand
+from dagfs.store.files import Disk
+from dagfs.store.layout import HomePaths, RunPaths, StepPaths
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all executions of an attempt share."""
+
+    run: RunHeader
+    attempt: AttemptHeader
+    dag: Dag
+    home: HomePaths
+    paths: RunPaths
+    values: Values
+    machine: Mapping[str, str]
+    executors: Mapping[str, Executor]
+    disk: Disk
+    grace_sec: float
+    strict: bool
+
+
+class StepReferences(Mapping[str, StepRef]):
+    """What `${step.…}` finds, made only for the few steps that a text speaks of."""
+
+    def __init__(self, paths: RunPaths, names: Mapping[str, str], runs: Mapping[str, StepRun]) -> None:
+        self._paths, self._names, self._runs = paths, names, runs
+
+    def __getitem__(self, word: str) -> StepRef:
+        state = self._runs[self._names[word]]
+        if not state.attempt:
+            raise KeyError(word)
+        logs = self._paths.attempt(state.log_attempt or state.attempt).step(state.name)
+        return StepRef(
+            stdout=str(logs.stdout),
+            stderr=str(logs.stderr),
+            exit_code=state.exit_code,
+            artifacts=str(logs.artifacts),
+            outputs=state.outputs,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return (word for word, name in self._names.items() if name in self._runs and self._runs[name].attempt)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass
+class Workplace:
+    """The place of one step, or of one handler."""
+
+    setting: Setting
+    step: Step
+    handler: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Variables that only this step gets."""
+
+    @cached_property
+    def paths(self) -> StepPaths:
+        """What it leaves behind in this attempt."""
+        attempt = self.setting.paths.attempt(self.setting.attempt.n)
+        return attempt.handler(self.handler) if self.handler else attempt.step(self.step.name)
+
+    def make_folder(self, folder: Path) -> None:
+        """A folder below the attempt's, with what is missing between."""
+        if folder.is_dir():
+            return
+        top = self.setting.paths.attempt(self.setting.attempt.n).root
+        for name in [*reversed(folder.relative_to(top).parents), folder.relative_to(top)][1:]:
+            self.setting.disk.make_dir(top / name)
+
+    @cached_property
+    def cwd(self) -> str:
+        """The step's directory, else the DAG's, else the home's choice; made where it is not there."""
+        setting = self.setting
+        base = Path(setting.paths.work if setting.attempt.working_dir == "run" else setting.attempt.dag_dir)
+        texts = [text for text in (setting.dag.working_dir, self.step.working_dir) if text]
+        if texts:
+            values = setting.values
+            scope = Scope({**setting.machine, **values.env, **values.params, **self.variables(1)})
+            for text in texts:
+                base = Path(base, os.path.expanduser(expand(text, scope)))
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StepUnready(f"cannot use working_dir {base}: {error.strerror}") from error
+        return str(base)
+
+    def place(self, try_: int) -> Place:
+        """Where one try runs."""
+        setting = self.setting
+        return Place(
+            run=setting.run.id,
+            attempt=setting.attempt.n,
+            try_=try_,
+            shell=setting.dag.shell or setting.attempt.shell,
+            cwd=self.cwd,
+            paths=self.paths,
+        )
+
+    def environment(
+        self, try_: int, outputs: Mapping[str, str], runs: Mapping[str, StepRun]
+    ) -> StepEnvironment:
+        """The variables of one try. `outputs` are those of the steps before it."""
+        setting = self.setting
+        references = StepReferences(setting.paths, setting.dag.names, runs)
+        own = {**self.variables(try_), "PWD": self.cwd}
+        return step_environment(self.step, setting.machine, setting.values, outputs, references, own)
+
+    def variables(self, try_: int) -> dict[str, str]:
+        """What dagfs sets for every step, and what Dagu's users know."""
+        return {
+            **self._fixed,
+            "DAGFS_TRY": str(try_),
+            "DAGFS_OUTPUT": f"{self._root}/{self.paths.output_file(try_).name}",
+            "DAG_RUN_STEP_NAME": self.step.name,
+            **self.extra,
+        }
+
+    @cached_property
+    def _root(self) -> str:
+        return str(self.paths.root)
+
+    @cached_property
+    def _fixed(self) -> dict[str, str]:
+        setting, paths = self.setting, self.paths
+        return {
+            "DAGFS_HOME": str(setting.home.root),
+            "DAGFS_RUN_ID": setting.run.id,
+            "DAGFS_RUN_DIR": str(setting.paths.root),
+            "DAGFS_WORK_DIR": str(setting.paths.work),
+            "DAGFS_ARTIFACTS_DIR": str(paths.artifacts),
+            "DAGFS_ATTEMPT": str(setting.attempt.n),
+            "DAGFS_IS_RETRY": "true" if setting.attempt.n > 1 else "false",
+            "DAGFS_STEP": self.handler or self.step.name,
+            "DAG_NAME": setting.dag.name,
+            "DAG_RUN_ID": setting.run.id,
+            "DAG_RUN_STEP_STDOUT_FILE": str(paths.stdout),
+            "DAG_RUN_STEP_STDERR_FILE": str(paths.stderr),
+            "DAG_RUN_WORK_DIR": str(setting.paths.work),
+            "DAG_RUN_LOG_FILE": str(setting.paths.attempt(setting.attempt.n).journal),
+            "DAGU_PARAMS_JSON": params_json(setting.values.params),
+        }
+
+
+def try_token(run: str, paths: StepPaths, try_: int) -> str:
+    """Names one try among all processes of this machine; it is in the environment of all it starts.
+
+    Made of what the run has on disk, so that a later engine can name it too.
+    """
+    return hashlib.sha256(f"{run}\0{paths.root}\0{try_}".encode()).hexdigest()[:24]
