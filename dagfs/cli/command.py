@@ -1,4 +1,4 @@
-"""What a verb is given: its options, its output, and the home it works on."""
+"""What a verb is given, and the options that verbs share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dagfs.cli.output import Output
-from dagfs.engine.home import Home, find_home, read_home
-from dagfs.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +18,6 @@ class Command:
     output: Output
     words: tuple[str, ...] = ()
     """The command line after `dagfs`."""
-
-    @property
-    def root(self) -> Path:
-        """The folder of the home."""
-        return find_home(self.options.home, Path.cwd(), os.environ)
-
-    def home(self) -> Home:
-        """The home, for reading."""
-        root = self.root
-        if not root.is_dir():
-            raise NotFound(f"no home here, and none at {root}", hint="`dagfs init` makes one")
-        return read_home(root)
-
-    def run_id(self, home: Home) -> str:
-        """The run that the command line names."""
-        return home.store.find(self.options.run)
 
 
 def add_run(parser: argparse.ArgumentParser, *, default: str | None = "@") -> None:

@@ -8,6 +8,7 @@ import re
 
 from dagfs.cli.command import Command, add_json, add_run
 from dagfs.cli.output import visible
+from dagfs.cli.place import root, wanted_run
 from dagfs.engine.bootstrap import Engine, open_home
 from dagfs.errors import NotFound
 from dagfs.model.edit import Edit
@@ -37,8 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    engine = open_home(command.root, plugins=not command.options.no_plugins)
-    run_id = command.run_id(engine.home)
+    engine = open_home(root(command), plugins=not command.options.no_plugins)
+    run_id = wanted_run(command, engine.home)
     old_name, new_name = _pair(command, engine, run_id)
     old, new = _text(engine, run_id, old_name), _text(engine, run_id, new_name)
     if command.options.json:

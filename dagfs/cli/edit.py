@@ -9,10 +9,12 @@ import subprocess
 import sys
 
 from dagfs.cli.command import Command, add_json, add_run, shown
+from dagfs.cli.place import root, wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.proposal import propose_retry
 from dagfs.errors import NotFound, UsageError
+from dagfs.store.runs import RunStore
 
 EXAMPLES = """
 examples:
@@ -35,11 +37,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
-    engine = open_home(command.root, plugins=not options.no_plugins)
-    store, run_id = engine.home.store, command.run_id(engine.home)
+    engine = open_home(root(command), plugins=not options.no_plugins)
+    store, run_id = engine.home.store, wanted_run(command, engine.home)
     path = store.paths(run_id).next_spec
     if not path.exists():
-        store.write_next(run_id, _text(command, run_id))
+        store.write_next(run_id, _text(store, run_id, options.version))
     elif options.version:
         raise UsageError(f"{shown(path)} exists already; --from would overwrite it", hint="remove it first")
     if options.no_editor:
@@ -58,10 +60,9 @@ def run(command: Command) -> int:
     return conclude_plan(command, proposal)
 
 
-def _text(command: Command, run_id: str) -> bytes:
+def _text(store: RunStore, run_id: str, version: str | None) -> bytes:
     """The captured spec that the edit begins with."""
-    store = command.home().store
-    run, version = store.load(run_id), command.options.version
+    run = store.load(run_id)
     if version is None:
         return store.spec(run_id, run.last.n)
     name = f"spec.v{version.removeprefix('v')}.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from dagfs.cli.advice import what_next
 from dagfs.cli.command import Command, shown
 from dagfs.cli.output import next_commands
 from dagfs.engine.home import Home
@@ -31,13 +32,3 @@ def conclude(command: Command, home: Home, result: Result) -> int:
     if result.signal in (signal.SIGTERM, signal.SIGHUP):
         return ExitCode.TERMINATED
     return _CODES.get(result.state, ExitCode.RUN_NOT_SUCCEEDED)
-
-
-def what_next(run: str, state: RunState) -> dict[str, str]:
-    """The commands that help with a run in this state."""
-    logs = {f"dagfs logs {run}": "what the failed step printed"} if state is not RunState.ABORTED else {}
-    return {
-        **logs,
-        f"dagfs edit {run}": "mend the captured spec and see the plan",
-        f"dagfs retry {run}": "continue this run, keeping finished work",
-    }

@@ -6,6 +6,7 @@ import argparse
 
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.output import visible
+from dagfs.cli.place import reading, wanted_run
 from dagfs.errors import ExitCode
 from dagfs.store.fsck import check_run, check_store
 
@@ -24,8 +25,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    home, output = command.home(), command.output
-    found = check_run(home.store, command.run_id(home)) if command.options.run else check_store(home.store)
+    home, output = reading(command), command.output
+    found = (
+        check_run(home.store, wanted_run(command, home)) if command.options.run else check_store(home.store)
+    )
     if command.options.json:
         output.json(
             [

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dagfs.cli.command import Command, add_run
 from dagfs.cli.output import visible
-from dagfs.engine.home import Home
+from dagfs.cli.place import reading, wanted_run
+from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode, NotFound
 from dagfs.model.run import Attempt, StepRun
@@ -39,9 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    home = command.home()
-    run_id = command.run_id(home)
-    view = view_run(home.store, run_id)
+    home = reading(command)
+    view = view_run(home.store, wanted_run(command, home))
     logs = _logs(command, home, view)
     several = len({title for title, _ in logs}) > 1
     ends = {}
@@ -50,7 +50,7 @@ def run(command: Command) -> int:
             command.output.say(f"==> {title} <==", style="bold")
         ends[path] = _print(command, path)
     if command.options.follow:
-        _follow(command, home, run_id, ends)
+        _follow(command, home, view.run.id, ends)
     return ExitCode.DONE
 
 
@@ -61,7 +61,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _logs(command: Command, home: Home, view: View) -> list[tuple[str, Path]]:
+def _logs(command: Command, home: Reading, view: View) -> list[tuple[str, Path]]:
     options = command.options
     found: list[tuple[str, Path]] = []
     for title, paths in _chosen(command, home, view):
@@ -70,7 +70,7 @@ def _logs(command: Command, home: Home, view: View) -> list[tuple[str, Path]]:
     return found
 
 
-def _chosen(command: Command, home: Home, view: View) -> list[tuple[str, StepPaths]]:
+def _chosen(command: Command, home: Reading, view: View) -> list[tuple[str, StepPaths]]:
     """The steps whose logs are meant, with where they lie."""
     name, paths = command.options.step, home.paths.run(view.run.id)
     attempt = _attempt(command, view)
@@ -123,7 +123,7 @@ def _show(command: Command, data: bytes) -> None:
         command.output.raw(data)
 
 
-def _follow(command: Command, home: Home, run_id: str, ends: dict[Path, int]) -> None:
+def _follow(command: Command, home: Reading, run: str, ends: dict[Path, int]) -> None:
     """Print what is added until the run is over, then once more."""
     over = False
     while True:
@@ -133,7 +133,7 @@ def _follow(command: Command, home: Home, run_id: str, ends: dict[Path, int]) ->
             ends[path] = end + len(piece)
         if over:
             return
-        view = view_run(home.store, run_id)
+        view = view_run(home.store, run)
         over = view.owner is None and not view.orphans
         if not over:
             time.sleep(_POLL)

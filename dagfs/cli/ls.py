@@ -11,7 +11,9 @@ from typing import Any
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.narration import ago
 from dagfs.cli.output import visible
-from dagfs.engine.home import Home, now
+from dagfs.cli.place import root
+from dagfs.engine.home import Home, read_home
+from dagfs.engine.location import now
 from dagfs.errors import ExitCode
 from dagfs.spec.parse import Options, parse
 from dagfs.store import dags
@@ -32,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    home, output = command.home(), command.output
+    home, output = read_home(root(command)), command.output
     found = [each for each in map(_reader(home), dags.names(home.paths)) if _wanted(command, each)]
     if command.options.names:
         for each in found:

@@ -17,8 +17,18 @@ class Narrator:
         self._output = output
         self._json = as_json
         self._began: dict[str, str] = {}
+        self._deaf = False
 
     def __call__(self, event: Event) -> None:
+        try:
+            self._tell(event)
+        except BrokenPipeError:
+            # Nobody listens any more, which is no reason for a run to end.
+            self._deaf = True
+
+    def _tell(self, event: Event) -> None:
+        if self._deaf:
+            return
         if self._json:
             self._output.json(event.as_data(), indent=False)
             return

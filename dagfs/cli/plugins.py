@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from dagfs.cli.command import Command, add_json
 from dagfs.cli.output import visible
+from dagfs.cli.place import root
 from dagfs.engine.bootstrap import open_home
 from dagfs.errors import ExitCode
 
@@ -27,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     output = command.output
-    plugins = open_home(command.root, plugins=not command.options.no_plugins).plugins.plugins
+    plugins = open_home(root(command), plugins=not command.options.no_plugins).plugins.plugins
     if command.options.json:
         output.json([asdict(plugin) for plugin in plugins])
     else:

@@ -90,6 +90,7 @@ def conclude_plan(command: Command, proposal: Proposal) -> int:
     """What to type next, and the exit code of a plan that is only shown."""
     plan = proposal.plan
     if not command.options.json and plan.verdict is Verdict.COMPATIBLE:
-        retry = f"dagfs retry {plan.run} --plan {plan.id}"
-        next_commands(command.output, {retry: "do exactly this", f"dagfs diff {plan.run}": "see the edit"})
+        commands = {f"dagfs retry {plan.run} --plan {plan.id}": "do exactly this"}
+        commands |= {f"dagfs diff {plan.run}": "see the edit"} if proposal.pending else {}
+        next_commands(command.output, commands)
     return EXIT_CODES[plan.verdict]

@@ -12,6 +12,7 @@ from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.narration import Narrator
+from dagfs.cli.place import root, wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
 from dagfs.engine.bootstrap import open_home
@@ -46,8 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
-    engine = open_home(command.root, plugins=not options.no_plugins)
-    run_id = command.run_id(engine.home)
+    engine = open_home(root(command), plugins=not options.no_plugins)
+    run_id = wanted_run(command, engine.home)
     text = given_spec(options.spec)
     wanted, given = _wanted_plan(options.plan, answers(options))
     proposal = propose_retry(engine, run_id, given, spec=text)

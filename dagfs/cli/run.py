@@ -8,9 +8,9 @@ from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.narration import Narrator
+from dagfs.cli.place import root
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.operations import RunRequest, start_run
-from dagfs.errors import NotFound
 from dagfs.spec.values import parse_assignments
 
 EXAMPLES = """
@@ -40,13 +40,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
-    root = command.root
-    if not root.is_dir():
-        raise NotFound(f"no home here, and none at {root}", hint="`dagfs init` makes one")
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):
         return report
-    engine = open_home(root, plugins=not options.no_plugins)
+    engine = open_home(root(command), plugins=not options.no_plugins)
     request = RunRequest(
         dag=options.dag,
         params=tuple(parse_assignments([*options.param, *options.params])),

@@ -9,7 +9,8 @@ from datetime import timedelta
 from dagfs.cli.command import Command, add_json
 from dagfs.cli.narration import ago, duration
 from dagfs.cli.output import visible
-from dagfs.engine.home import now
+from dagfs.cli.place import reading
+from dagfs.engine.location import now
 from dagfs.errors import ExitCode, UsageError
 
 EXAMPLES = """
@@ -34,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options, output = command.options, command.output
-    found = command.home().store.summaries(
+    found = reading(command).store.summaries(
         options.limit or None, options.dag, options.status, since(options.since) if options.since else None
     )
     if options.json:

@@ -8,7 +8,8 @@ from typing import Any
 from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.narration import duration
 from dagfs.cli.output import visible
-from dagfs.engine.home import Home
+from dagfs.cli.place import reading, wanted_run
+from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
 from dagfs.model.run import Attempt
@@ -32,9 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    home = command.home()
-    run_id = command.run_id(home)
-    view = view_run(home.store, run_id)
+    home = reading(command)
+    view = view_run(home.store, wanted_run(command, home))
     if command.options.path:
         command.output.line(_paths(home, view)[command.options.path])
     elif command.options.json:
@@ -44,7 +44,7 @@ def run(command: Command) -> int:
     return ExitCode.DONE
 
 
-def _paths(home: Home, view: View) -> dict[str, str]:
+def _paths(home: Reading, view: View) -> dict[str, str]:
     paths = home.paths.run(view.run.id)
     attempt = paths.attempt(view.run.last.n)
     found = {
@@ -81,7 +81,7 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _document(home: Home, view: View) -> dict[str, Any]:
+def _document(home: Reading, view: View) -> dict[str, Any]:
     header = view.run.header
     return {
         "format": 1,
@@ -97,7 +97,7 @@ def _document(home: Home, view: View) -> dict[str, Any]:
     }
 
 
-def _show(command: Command, home: Home, view: View) -> None:
+def _show(command: Command, home: Reading, view: View) -> None:
     output, header = command.output, view.run.header
     output.line(f"run       {header.id}  {output.state(view.state)}")
     output.line(f"dag       {header.dag}, from {header.source}")

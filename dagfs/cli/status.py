@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from dagfs.cli.advice import what_next
 from dagfs.cli.command import Command, add_json, add_run, shown
-from dagfs.cli.ending import what_next
 from dagfs.cli.narration import ago, duration
 from dagfs.cli.output import next_commands, visible
-from dagfs.engine.home import Home, now
+from dagfs.cli.place import reading, wanted_run
+from dagfs.engine.location import Reading, now
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
 from dagfs.model.run import StepRun
@@ -35,9 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    home = command.home()
-    run_id = command.run_id(home)
-    view = view_run(home.store, run_id)
+    home = reading(command)
+    view = view_run(home.store, wanted_run(command, home))
     if command.options.json:
         command.output.json(_document(view))
     else:
@@ -52,7 +52,7 @@ def _document(view: View) -> dict[str, Any]:
     return {"format": 1, **document, "orphans": sorted(view.orphans)}
 
 
-def _show(command: Command, home: Home, view: View) -> None:
+def _show(command: Command, home: Reading, view: View) -> None:
     output, run, last = command.output, view.run, view.run.last
     output.line(
         f"{output.styled(run.header.dag, 'bold')}  {run.id}  {output.state(last.state)}"
@@ -103,7 +103,7 @@ def _short(text: str, most: int = 100) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _show_failures(command: Command, home: Home, view: View) -> None:
+def _show_failures(command: Command, home: Reading, view: View) -> None:
     output = command.output
     failed = [
         step for step in view.run.last.steps.values() if step.state in (StepState.FAILED, StepState.LOST)

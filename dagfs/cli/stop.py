@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dagfs.cli.command import Command, add_json, add_run
+from dagfs.cli.place import root, wanted_run
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.stopping import stop_run
 from dagfs.errors import ExitCode
@@ -27,8 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    engine = open_home(command.root, plugins=not command.options.no_plugins)
-    run_id = command.run_id(engine.home)
+    engine = open_home(root(command), plugins=not command.options.no_plugins)
+    run_id = wanted_run(command, engine.home)
     state = stop_run(engine, run_id, kill=command.options.kill, timeout=command.options.timeout)
     if command.options.json:
         command.output.json({"run": run_id, "state": state})

@@ -12,7 +12,7 @@ from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.environment import Values, evaluate, inherited, value_digests
 from dagfs.engine.execution import utc_text
-from dagfs.engine.home import current_actor, new_token, now
+from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import close_attempt, end_orphans
 from dagfs.engine.runner import Limits, Observer, Runner

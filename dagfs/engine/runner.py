@@ -107,6 +107,7 @@ class Runner:
         self._dirty = True
         self._status_due = 0.0
         self._asked = Interruption()
+        self._steps_may_start = False
         self._inherited_outputs: dict[str, dict[str, tuple[int, str]]] = {}
 
     # --- the ledger of the executions
@@ -182,12 +183,17 @@ class Runner:
             may_run = self._handler("init", {}).state.is_success
             reason = "" if may_run else "the init handler failed"
         if may_run:
-            self._start_adopted()
-            self._loop(self._steps_are_over)
+            self._run_steps()
         stopped = self._asked.stop or not may_run
         state = verdict(self._outcomes(), stopped=stopped, timed_out=self._asked.timed_out)
         reason = reason or self._reason(state)
         return self._conclude(self._run_handlers(state), reason)
+
+    def _run_steps(self) -> None:
+        self._steps_may_start = True
+        self._start_adopted()
+        self._loop(self._steps_are_over)
+        self._steps_may_start = False
 
     def _guarded_by_dag_preconditions(self) -> tuple[bool, str]:
         conditions = self._setting.dag.preconditions
@@ -269,6 +275,8 @@ class Runner:
             self._begin(execution)
 
     def _start_ready(self) -> None:
+        if not self._steps_may_start:
+            return
         self._settle_blocked()
         while not self.is_stopping() and len(self._waiting) + self._running < self._limits.active_steps:
             name = self._frontier.take()

@@ -7,7 +7,7 @@ import signal
 import time
 
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.home import new_token
+from dagfs.engine.location import new_token
 from dagfs.engine.operations import own
 from dagfs.engine.recovery import close_attempt
 from dagfs.engine.tree import stop_shim

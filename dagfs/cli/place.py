@@ -1,0 +1,31 @@
+"""The home and the run that a command line means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from dagfs.cli.command import Command
+from dagfs.engine.location import Reading, find_home, open_reading
+from dagfs.store.runs import RunStore
+
+
+class _WithStore(Protocol):
+    @property
+    def store(self) -> RunStore: ...
+
+
+def root(command: Command) -> Path:
+    """The folder of the home. NotFound where there is none."""
+    return find_home(command.options.home, Path.cwd(), os.environ)
+
+
+def reading(command: Command) -> Reading:
+    """The home, for verbs that only look."""
+    return open_reading(root(command))
+
+
+def wanted_run(command: Command, home: _WithStore) -> str:
+    """The run that the command line names."""
+    return home.store.find(command.options.run)
