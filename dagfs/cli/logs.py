@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from dagfs.cli.command import Command, add_run
@@ -15,7 +16,7 @@ from dagfs.errors import ExitCode, NotFound
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import StepState
 from dagfs.store.layout import StepPaths
-from dagfs.store.logs import follow, read_range, tail
+from dagfs.store.logs import follow, size, tail
 
 EXAMPLES = """
 examples:
@@ -25,7 +26,6 @@ examples:
   dagfs logs @ transform --attempt 1 --stderr
 """
 _POLL = 0.2
-_PIECE = 1 << 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,24 +41,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     home = reading(command)
-    view = view_run(home.store, wanted_run(command, home))
-    logs = _logs(command, home, view)
-    several = len({title for title, _ in logs}) > 1
-    ends = {}
-    for title, path in logs:
-        if several and _size(path):
-            command.output.say(f"==> {title} <==", style="bold")
-        ends[path] = _print(command, path)
-    if command.options.follow:
-        _follow(command, home, view.run.id, ends)
-    return ExitCode.DONE
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    run_id = wanted_run(command, home)
+    printer = _Printer(command)
+    while True:
+        view = view_run(home.store, run_id)
+        printer.show(_logs(command, home, view))
+        if not command.options.follow or not (view.owner or view.orphans):
+            return ExitCode.DONE
+        time.sleep(_POLL)
 
 
 def _logs(command: Command, home: Reading, view: View) -> list[tuple[str, Path]]:
@@ -66,7 +56,7 @@ def _logs(command: Command, home: Reading, view: View) -> list[tuple[str, Path]]
     found: list[tuple[str, Path]] = []
     for title, paths in _chosen(command, home, view):
         found += [(title, paths.stdout)] if options.stdout or not options.stderr else []
-        found += [(title, paths.stderr)] if options.stderr or not options.stdout else []
+        found += [(f"{title}, stderr", paths.stderr)] if options.stderr or not options.stdout else []
     return found
 
 
@@ -82,12 +72,22 @@ def _chosen(command: Command, home: Reading, view: View) -> list[tuple[str, Step
         if name not in dag.names:
             raise NotFound(f"run {view.run.id} has no step {name!r}", hint=f"it has {', '.join(steps)}")
         chosen = [steps[dag.names[name]]]
+        if not chosen[0].log_attempt and not command.options.follow:
+            raise NotFound(f"step {chosen[0].name!r} has printed nothing: {_why_silent(chosen[0])}")
     else:
-        failed = [
-            s for s in steps.values() if s.state in (StepState.FAILED, StepState.LOST, StepState.ABORTED)
-        ]
+        failed = (
+            []
+            if command.options.follow
+            else [
+                s for s in steps.values() if s.state in (StepState.FAILED, StepState.LOST, StepState.ABORTED)
+            ]
+        )
         chosen = [step for step in failed or list(steps.values()) if step.log_attempt]
     return [(_title(step), paths.attempt(step.log_attempt or attempt.n).step(step.name)) for step in chosen]
+
+
+def _why_silent(step: StepRun) -> str:
+    return f"it is {step.state}" + (f" ({step.error or step.reason})" if step.error or step.reason else "")
 
 
 def _title(step: StepRun) -> str:
@@ -104,36 +104,34 @@ def _attempt(command: Command, view: View) -> Attempt:
     raise NotFound(f"run {view.run.id} has no attempt {wanted}", hint=f"it has {len(view.run.attempts)}")
 
 
-def _print(command: Command, path: Path) -> int:
-    """Print a log as it stands; where it ended."""
-    if command.options.tail is not None:
-        _show(command, tail(path, command.options.tail))
-        return _size(path)
-    start = 0
-    while piece := read_range(path, start, start + _PIECE):
-        _show(command, piece)
-        start += len(piece)
-    return start
+class _Printer:
+    """Prints logs, each as far as it has not been printed yet."""
 
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._ends: dict[Path, int] = {}
+        self._last: Path | None = None
 
-def _show(command: Command, data: bytes) -> None:
-    if command.output.is_terminal and not command.options.raw:
-        data = visible(data.decode("utf-8", "replace")).encode()
-    if data:
-        command.output.raw(data)
+    def show(self, logs: list[tuple[str, Path]]) -> None:
+        """Print what is new in each; a heading tells apart what comes from several."""
+        several = len([path for _, path in logs if size(path)]) > 1
+        for title, path in logs:
+            for piece in self._pieces(path):
+                if path != self._last and (several or self._last):
+                    self._command.output.say(f"==> {title} <==", style="bold")
+                self._last = path
+                self._print(piece)
 
+    def _pieces(self, path: Path) -> Iterator[bytes]:
+        lines = self._command.options.tail
+        if path not in self._ends and lines is not None:
+            self._ends[path] = size(path)
+            yield from filter(None, [tail(path, lines) if self._ends[path] else b""])
+        while piece := follow(path, self._ends.get(path, 0)):
+            self._ends[path] = self._ends.get(path, 0) + len(piece)
+            yield piece
 
-def _follow(command: Command, home: Reading, run: str, ends: dict[Path, int]) -> None:
-    """Print what is added until the run is over, then once more."""
-    over = False
-    while True:
-        for path, end in ends.items():
-            piece = follow(path, end)
-            _show(command, piece)
-            ends[path] = end + len(piece)
-        if over:
-            return
-        view = view_run(home.store, run)
-        over = view.owner is None and not view.orphans
-        if not over:
-            time.sleep(_POLL)
+    def _print(self, data: bytes) -> None:
+        if self._command.output.is_terminal and not self._command.options.raw:
+            data = visible(data.decode("utf-8", "replace")).encode()
+        self._command.output.raw(data)

@@ -15,7 +15,7 @@ from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
 from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
-from dagfs.store.logs import tail
+from dagfs.store.logs import size, tail
 from dagfs.store.status import status_document
 
 EXAMPLES = """
@@ -111,7 +111,7 @@ def _show_failures(command: Command, home: Reading, view: View) -> None:
     for step in [each for each in failed if each.log_attempt][:3]:
         paths = home.paths.run(view.run.id).attempt(step.log_attempt).step(step.name)
         for log in (paths.stderr, paths.stdout):
-            lines = tail(log, _LAST_LINES).decode("utf-8", "replace").splitlines()
+            lines = tail(log, _LAST_LINES).decode("utf-8", "replace").splitlines() if size(log) else []
             if lines:
                 output.line()
                 output.line(f"{step.name}: the end of {shown(log)}")

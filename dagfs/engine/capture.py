@@ -16,7 +16,7 @@ from dagfs.model.dag import Step
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk
 from dagfs.store.layout import StepPaths
-from dagfs.store.logs import read_range
+from dagfs.store.logs import follow
 
 LARGEST_OUTPUT = 1 << 20
 _MOST_WORK_FILES = 5_000
@@ -31,7 +31,7 @@ def collect_outputs(step: Step, paths: StepPaths, offset: int, output_file: Path
     """The step's outputs by name: captured standard output, then what it wrote to $DAGFS_OUTPUT."""
     found: dict[str, str] = {}
     if step.output.name:
-        data = read_range(paths.stdout, offset, offset + LARGEST_OUTPUT + 1)
+        data = follow(paths.stdout, offset, limit=LARGEST_OUTPUT + 1)
         if len(data) > LARGEST_OUTPUT:
             raise OutputRefused(
                 f"output {step.output.name} is larger than {LARGEST_OUTPUT} bytes",
@@ -44,14 +44,15 @@ def collect_outputs(step: Step, paths: StepPaths, offset: int, output_file: Path
         return found
     if size > LARGEST_OUTPUT:
         raise OutputRefused(f"$DAGFS_OUTPUT is larger than {LARGEST_OUTPUT} bytes")
-    text = read_range(output_file, 0, LARGEST_OUTPUT).decode("utf-8", "replace")
+    text = follow(output_file, 0, limit=LARGEST_OUTPUT).decode("utf-8", "replace")
     return found | parse_output_file(text)
 
 
 def parse_output_file(text: str) -> dict[str, str]:
     """`name=value` lines, and `name<<END` … `END` for values of several lines."""
     found: dict[str, str] = {}
-    lines = iter(enumerate(text.splitlines(), 1))
+    # Not splitlines(): a value may hold any other character that ends lines somewhere.
+    lines = iter(enumerate(text.removesuffix("\n").split("\n"), 1))
     for number, line in lines:
         if not line.strip():
             continue
@@ -133,7 +134,11 @@ def _files(root: Path) -> Iterator[tuple[str, int, int]]:
         except OSError:
             continue
         for entry in entries:
-            found = entry.stat(follow_symlinks=False)
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except OSError:
+                # Another step removed it just now.
+                continue
             if stat.S_ISDIR(found.st_mode):
                 work.append(_Folder(entry.path, f"{folder.prefix}{entry.name}/"))
             elif stat.S_ISREG(found.st_mode) and left:

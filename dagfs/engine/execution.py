@@ -28,7 +28,7 @@ from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending, condition_met, judge, repeat_wait, retry_wait
 from dagfs.spec.values import expand
 from dagfs.store.layout import StepPaths
-from dagfs.store.logs import read_range
+from dagfs.store.logs import follow
 from dagfs.store.record import Record
 
 _LARGEST_CONDITION = 1 << 20
@@ -246,7 +246,7 @@ class Execution:
         folder = StepPaths(self._workplace.paths.root / "conditions" / name)
         self._workplace.make_folder(folder.root)
         ending = yield Start(self._condition_launch(text, folder, variables))
-        value = read_range(folder.stdout, 0, _LARGEST_CONDITION).decode("utf-8", "replace")
+        value = follow(folder.stdout, 0, limit=_LARGEST_CONDITION).decode("utf-8", "replace")
         return condition_met(condition, ending.exit_code, value.strip())
 
     def _condition_launch(self, text: str, folder: StepPaths, variables: StepEnvironment) -> Launch:
@@ -292,7 +292,7 @@ class Execution:
     def _printed(self) -> str:
         if not self.step.continue_on.output:
             return ""
-        data = read_range(self._logs.stdout, self._offset, self._offset + _LARGEST_CONDITION)
+        data = follow(self._logs.stdout, self._offset, limit=_LARGEST_CONDITION)
         return data.decode("utf-8", "replace")
 
     def _finish(

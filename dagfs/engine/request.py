@@ -147,6 +147,7 @@ def launch(
         stop_signal=signal_number(step.signal_on_stop),
         keep_leftovers=False,
         umask=current_umask(),
+        group=disk.shares,
     )
 
 

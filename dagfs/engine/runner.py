@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from dagfs.engine.execution import Attach, Execution, Sleep, Start, Steps, Wish, utc_text
-from dagfs.engine.tree import kill_by_token
+from dagfs.engine.tree import kill_by_token, open_process
 from dagfs.engine.view import ending as ending_of
 from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import LaunchFailed, Zygote
@@ -379,12 +379,11 @@ class Runner:
             self._launch(active)
 
     def _attach(self, active: Active, wish: Attach) -> None:
-        shim = wish.record.shim
-        try:
-            active.pidfd = os.pidfd_open(shim.pid if shim else -1)
-        except OSError:
+        pidfd = open_process(wish.record.shim) if wish.record.shim else None
+        if pidfd is None:
             self._advance(active, ending_of(read(wish.path)))
             return
+        active.pidfd = pidfd
         self._running += 1
         active.launch = None
         self._selector.register(active.pidfd, selectors.EVENT_READ, active)
@@ -420,7 +419,9 @@ class Runner:
         execution = active.execution
         path = active.launch.launch.record if active.launch else str(execution.record_path)
         record = read(path)
-        if record is not None and record.exit is not None:
+        if record is None:
+            return Ending(error=f"its record {path} could not be made: is the disk full?")
+        if record.exit is not None:
             return ending_of(record)
         token = active.launch.launch.token if active.launch else execution.token
         killed = kill_by_token(token)

@@ -14,9 +14,9 @@ from dagfs.model.run import Run, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.outcome import Ending, judge
 from dagfs.store.layout import RunPaths
-from dagfs.store.logs import read_range
+from dagfs.store.logs import follow
 from dagfs.store.owner import Owner, holder
-from dagfs.store.record import Record, read
+from dagfs.store.record import NOT_BEGUN, Record, read
 from dagfs.store.runs import RunStore
 
 
@@ -58,7 +58,7 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
         steps[step.name] = _as_found(paths, dag, step, record)
         if record is not None and record.is_running:
             orphans[step.name] = record
-        elif record is not None and record.exit is not None:
+        elif record is not None and record.exit is not None and record.exit.cause != NOT_BEGUN:
             ended[step.name] = record
     state = run.state if run.state.is_over else RunState.INTERRUPTED
     last = replace(run.last, state=state, steps=steps)
@@ -71,7 +71,7 @@ def _record(paths: RunPaths, step: StepRun) -> str:
 
 def _as_found(paths: RunPaths, dag: Dag, step: StepRun, record: Record | None) -> StepRun:
     """The step's state by its record, for one that the journal has under way."""
-    if record is None:
+    if record is None or (record.exit and record.exit.cause == NOT_BEGUN):
         reason = "its engine died before it began"
         return replace(step, state=StepState.NOT_STARTED, reason=reason)
     if record.is_running or step.state is StepState.RETRYING:
@@ -112,4 +112,4 @@ def printed(paths: RunPaths, step: Step, state: StepRun) -> str:
     if not step.continue_on.output:
         return ""
     log = paths.attempt(state.log_attempt).step(step.name).stdout
-    return read_range(log, state.offsets[0], state.offsets[0] + (1 << 20)).decode(errors="replace")
+    return follow(log, state.offsets[0]).decode(errors="replace")

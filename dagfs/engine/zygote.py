@@ -19,6 +19,7 @@ from typing import Self
 
 from dagfs.engine import shim
 from dagfs.engine.launch import Launch
+from dagfs.engine.supervisor import set_handlers
 from dagfs.errors import DagfsError, ExitCode
 from dagfs.store.record import warm_up
 
@@ -210,7 +211,7 @@ def _cut_loose(wire: socket.socket) -> None:
     for fd, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, mode | os.O_CLOEXEC), fd)
     shim.close_inherited(wire.fileno())
-    shim.set_handlers()
+    set_handlers()
     warm_up()
     gc.disable()
     gc.freeze()

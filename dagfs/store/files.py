@@ -97,6 +97,11 @@ class Disk:
         self.file_mode = 0o660 if group else 0o600
         self._fixed_mode = 0o440 if group else 0o400
 
+    @property
+    def shares(self) -> bool:
+        """Files are for their group too."""
+        return self._group
+
     # -- the two gates ------------------------------------------------------------------------
 
     def _call(self, op: str, path: str, run: Callable[[], T], other: str = "") -> T:  # noqa: ARG002

@@ -26,6 +26,8 @@ from dagfs.store.process import Identity, identity, is_alive
 RESERVE = 4096
 """Bytes kept free behind the end."""
 SHIM, STARTED, EXITED = "shim", "started", "exited"
+NOT_BEGUN = "not_begun"
+"""The cause of a try that its shim did not start, for its engine had died: it has done nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Exit(Plain):
     """128 + n after signal n; 127: the command is not there, 126: it cannot run; None: not begun."""
     signal: int | None = None
     cause: str | None = None
-    """`stop`, `kill` or `timeout` where the shim was made to end it."""
+    """`stop`, `kill` or `timeout` where the shim was made to end it; `not_begun` with a dead engine."""
     error: str | None = None
     """Why it could not be started, in one line."""
     leftovers: int = 0
