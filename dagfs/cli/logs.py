@@ -26,6 +26,7 @@ examples:
   dagfs logs @ transform --attempt 1 --stderr
 """
 _POLL = 0.2
+_UNHAPPY = (StepState.FAILED, StepState.LOST, StepState.ABORTED)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,25 +65,21 @@ def _chosen(command: Command, home: Reading, view: View) -> list[tuple[str, Step
     """The steps whose logs are meant, with where they lie."""
     name, paths = command.options.step, home.paths.run(view.run.id)
     attempt = _attempt(command, view)
+    steps, dag = attempt.steps, home.store.dag(view.run.id, attempt.n)
     if name and name.startswith("on:"):
+        if name[3:] not in dag.handler_on:
+            raise NotFound(f"run {view.run.id} has no handler {name[3:]!r}")
         return [(name, paths.attempt(attempt.n).handler(name[3:]))]
-    steps = attempt.steps
     if name:
-        dag = home.store.dag(view.run.id, attempt.n)
         if name not in dag.names:
             raise NotFound(f"run {view.run.id} has no step {name!r}", hint=f"it has {', '.join(steps)}")
         chosen = [steps[dag.names[name]]]
         if not chosen[0].log_attempt and not command.options.follow:
             raise NotFound(f"step {chosen[0].name!r} has printed nothing: {_why_silent(chosen[0])}")
     else:
-        failed = (
-            []
-            if command.options.follow
-            else [
-                s for s in steps.values() if s.state in (StepState.FAILED, StepState.LOST, StepState.ABORTED)
-            ]
-        )
-        chosen = [step for step in failed or list(steps.values()) if step.log_attempt]
+        unhappy = () if command.options.follow else _UNHAPPY
+        failed = [step for step in steps.values() if step.state in unhappy]
+        chosen = [step for step in failed or steps.values() if step.log_attempt]
     return [(_title(step), paths.attempt(step.log_attempt or attempt.n).step(step.name)) for step in chosen]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def _wanted_plan(name: str | None, given: Answers) -> tuple[str, Answers]:
         return name or "", given
     plan = _read_plan(name)
     try:
-        return str(plan["plan"]), Answers.from_data(plan["answers"])
+        planned = Answers.from_data(plan["answers"])
+        return str(plan["plan"]), replace(planned, reason=given.reason or planned.reason)
     except (KeyError, TypeError, ValueError):
         raise UsageError(
             f"{name} is not a plan", hint="make one with `dagfs plan RUN --json > FILE`"

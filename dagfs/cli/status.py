@@ -61,9 +61,8 @@ def _show(command: Command, home: Reading, view: View) -> None:
     for line in _circumstances(view):
         output.line(f"  {line}")
     output.line()
-    output.table([_row(command, step) for step in last.steps.values()], indent="  ")
-    if last.handlers:
-        output.table([_row(command, step, "on ") for step in last.handlers.values()], indent="  ")
+    rows = [_row(command, step) for step in last.steps.values()]
+    output.table([*rows, *(_row(command, step, "on ") for step in last.handlers.values())], indent="  ")
     _show_failures(command, home, view)
     commands = _next(view)
     if commands:

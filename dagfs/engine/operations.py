@@ -16,6 +16,7 @@ from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import close_attempt, end_orphans
 from dagfs.engine.runner import Limits, Observer, Runner
+from dagfs.engine.view import view_run
 from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import Zygote
 from dagfs.errors import NothingToDo, PlanMoved, Problem, Refused, SpecError, UsageError
@@ -180,7 +181,7 @@ def carry_out(
                 hint=f"look again with `dagfs plan {header.id}`",
             )
         end_orphans(claim.paths, current.view, kill=plan.answers.kill_orphans)
-        base = close_attempt(engine, claim, current.view)
+        base = close_attempt(engine, claim, view_run(engine.home.store, header.id, held=True))
         attempt = _commit(engine, claim, current, base, actor or current_actor(), token)
         on_committed(attempt.n)
         adopted = {

@@ -5,9 +5,10 @@ Compatibility rules get an `Edit` and answer with `Finding`s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from typing import Any
 
 from dagfs.model.dag import Dag
@@ -37,7 +38,10 @@ class Severity(IntEnum):
     NOTE = 1
     WARN = 2
     ASK = 3
-    """Somebody must say what to do: re-run the step or keep its work (`--on-stale`)."""
+    """Somebody must say what to do: re-run the step or keep its work (`--on-stale`).
+
+    A finding that names no step asks about every kept one.
+    """
     REJECT = 4
 
 
@@ -85,7 +89,7 @@ class Evidence:
     """Files below the run's `work/` that changed after the step, and by no later step."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edit:
     """An edit of a run's spec, seen against what the run has done so far."""
 
@@ -102,10 +106,12 @@ class Edit:
     """Old names to new ones; these are in neither `added` nor `removed`."""
     actions: Mapping[str, Action] = field(default_factory=dict)
     """What would become of each step of `new`."""
+    anyway: frozenset[str] = frozenset()
+    """Steps that would run in the graph of `old` too, so not because the shape was edited."""
     params: Mapping[str, Mapping[str, tuple[str | None, str | None]]] = field(default_factory=dict)
     """For each step, the parameters whose value differs from when it ran: name to (then, now)."""
     env: Mapping[str, Mapping[str, tuple[str | None, str | None]]] = field(default_factory=dict)
-    """For each step, the DAG-level variables whose text differs from when it ran."""
+    """For each step, the DAG-level variables that are written differently from when it ran."""
     uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """For each step, every name its text refers to, through other variables too."""
     opaque: frozenset[str] = frozenset()
@@ -125,5 +131,14 @@ class Edit:
         """How the step stands in the newest attempt; a new step has not started."""
         return self.attempt.steps.get(step) or StepRun(step)
 
-    def changes_of(self, step: str | None, kind: FieldClass) -> tuple[Change, ...]:
-        return tuple(each for each in self.changes if each.step == step and each.kind is kind)
+    def changes_of(self, step: str | None, *kinds: FieldClass) -> tuple[Change, ...]:
+        """What changed in a step, or with None in the DAG itself; of these classes, or of any."""
+        found = self._changes_by_step.get(step, ())
+        return tuple(each for each in found if each.kind in kinds) if kinds else tuple(found)
+
+    @cached_property
+    def _changes_by_step(self) -> Mapping[str | None, Sequence[Change]]:
+        found: dict[str | None, list[Change]] = {}
+        for change in self.changes:
+            found.setdefault(change.step, []).append(change)
+        return found

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from dagfs.model.dag import Dag, Step
+from dagfs.model.dag import Dag, Step, Variable
 
 
 class FieldClass(StrEnum):
@@ -43,10 +44,18 @@ def step_fields(step: Step) -> Iterator[tuple[str, Any]]:
             for key, setting in step.executor.config.items():
                 yield f"executor.config.{key}", setting
         elif name == "env":
-            for variable in step.env:
-                yield f"env.{variable.name}", variable.value
+            yield from _variables(step.env)
         else:
             yield name, value
+
+
+def _variables(env: Sequence[Variable]) -> Iterator[tuple[str, str]]:
+    """Each entry by its name; one that is there again as `env.NAME#2`, as both count."""
+    times: Counter[str] = Counter()
+    for variable in env:
+        times[variable.name] += 1
+        again = f"#{times[variable.name]}" if times[variable.name] > 1 else ""
+        yield f"env.{variable.name}{again}", variable.value
 
 
 def dag_fields(dag: Dag) -> Iterator[tuple[str, Any]]:
@@ -55,8 +64,7 @@ def dag_fields(dag: Dag) -> Iterator[tuple[str, Any]]:
         if name == "steps":
             continue
         if name == "env":
-            for variable in dag.env:
-                yield f"env.{variable.name}", variable.value
+            yield from _variables(dag.env)
         elif name == "params":
             for param in dag.params:
                 yield f"params.{param.name}", param.value

@@ -100,7 +100,9 @@ class StepRun:
     name: str
     state: StepState = StepState.NOT_STARTED
     attempt: int = 0
-    """The attempt that holds its logs, outputs and artifacts; an earlier one when it was kept."""
+    """The attempt that holds its outputs and artifacts: an earlier one when it was kept, 0 for none."""
+    ever_started: bool = False
+    """It was started in this attempt or in an earlier one."""
     kept: bool = False
     """Its work was done in an earlier attempt and not repeated in this one."""
     tries: int = 0
@@ -175,22 +177,31 @@ class Run:
 class Fold:
     """Builds an `Attempt` from events, one at a time.
 
-    A step never leaves a settled state within an attempt; an event that says so is a damaged or
-    forged journal and raises `ValueError` with the event's number.
+    A step never leaves a settled state within an attempt, and what was kept or adopted had not begun;
+    an event that says otherwise, or lacks a part, is a damaged or forged journal and raises
+    `ValueError` with the event's number.
     """
 
     def __init__(self, header: AttemptHeader, step_names: Iterable[str], base: Attempt | None = None) -> None:
         self._header = header
-        self._steps = {name: StepRun(name) for name in step_names}
+        before = base.steps if base else {}
+        self._steps = {
+            name: StepRun(name, ever_started=name in before and before[name].ever_started)
+            for name in step_names
+        }
         self._handlers: dict[str, StepRun] = {}
         self._base = base
         self._attempt = Attempt(header)
 
     def apply(self, event: Event) -> None:
-        """Take in one more event."""
+        """Take in one more event; one of a name that is not known changes nothing."""
         change = _CHANGES.get(event.name)
         if change is not None:
-            change(self, event)
+            try:
+                change(self, event)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                what = f"has no {error}" if isinstance(error, KeyError) else str(error)
+                raise ValueError(f"event {event.n} ({event.name}): {what}") from error
         self._attempt = replace(self._attempt, events=event.n)
 
     def step(self, name: str) -> StepRun:
@@ -210,7 +221,7 @@ class Fold:
         name = event.step or ""
         old = self._steps.get(name) or StepRun(name)
         if state not in TRANSITIONS[old.state]:
-            raise ValueError(f"event {event.n}: step {name!r} cannot go from {old.state} to {state}")
+            raise ValueError(f"step {name!r} cannot go from {old.state} to {state}")
         self._steps[name] = replace(old, state=state, **changes)
 
     def _attempt_started(self, event: Event) -> None:
@@ -220,9 +231,16 @@ class Fold:
         state, reason = RunState(event.data["state"]), event.data.get("reason", "")
         self._attempt = replace(self._attempt, state=state, reason=reason, finished=event.time)
 
-    def _step_kept(self, event: Event) -> None:
+    def _taken_over(self, event: Event) -> tuple[str, StepRun | None]:
+        """The step's name, and how it stood in the attempt before."""
         name = event.step or ""
-        before = self._base.steps.get(name) if self._base else None
+        now = self._steps.get(name)
+        if now is not None and now.state is not StepState.NOT_STARTED:
+            raise ValueError(f"step {name!r} is {now.state} already")
+        return name, self._base.steps.get(name) if self._base else None
+
+    def _step_kept(self, event: Event) -> None:
+        name, before = self._taken_over(event)
         old = before or StepRun(name, StepState.SUCCEEDED, attempt=event.data["attempt"])
         stale = bool(event.data.get("stale"))
         self._steps[name] = replace(
@@ -234,15 +252,14 @@ class Fold:
         )
 
     def _step_adopted(self, event: Event) -> None:
-        name = event.step or ""
-        before = self._base.steps.get(name) if self._base else None
-        old = before or StepRun(name)
+        name, before = self._taken_over(event)
+        old = before or StepRun(name, ever_started=True)
         self._steps[name] = replace(
             old,
             state=StepState.RUNNING,
             attempt=self._header.n,
             basis=self._header.n,
-            log_attempt=event.data["attempt"],
+            log_attempt=old.log_attempt or event.data["attempt"],
             reason=event.data.get("reason", ""),
         )
 
@@ -254,6 +271,7 @@ class Fold:
             **_started(self._header.n, event),
             retries=old.retries + (old.state is StepState.RETRYING),
             started=old.started or event.time,
+            ever_started=True,
         )
 
     def _step_retrying(self, event: Event) -> None:

@@ -14,7 +14,7 @@ from dagfs.model.fingerprint import FieldClass, digest
 from dagfs.model.graph import topological
 from dagfs.model.reference import references
 from dagfs.model.run import Attempt, StepRun
-from dagfs.model.state import StepState
+from dagfs.model.state import RunState, StepState
 from dagfs.planning.plan import Answers, Decision, Plan, Verdict
 from dagfs.planning.usage import texts
 
@@ -65,15 +65,14 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
 
 
 def plan_id(attempt: Attempt, request: Request) -> str:
-    """Covers all that decides, so that an equal id means an equal plan."""
+    """Covers all that decides, so that an equal id means an equal plan. The reason given decides nothing."""
     return digest(
         {
             "run": request.run,
             "attempt": attempt.n,
-            "events": attempt.events,
             "states": {name: [step.state, step.attempt, step.stale] for name, step in attempt.steps.items()},
             "spec": request.spec_sha256,
-            "answers": request.answers.as_data(),
+            "answers": {**request.answers.as_data(), "reason": ""},
             "circumstances": dict(request.circumstances),
         }
     )
@@ -92,9 +91,14 @@ def _verdict(plan: Plan) -> Verdict:
         return Verdict.REFUSED
     if plan.questions:
         return Verdict.NEEDS_ANSWER
-    if all(decision.action.is_keep for decision in plan.decisions):
+    if all(decision.action.is_keep for decision in plan.decisions) and _is_complete(plan.edit.attempt):
         return Verdict.NOTHING_TO_DO
     return Verdict.COMPATIBLE
+
+
+def _is_complete(attempt: Attempt) -> bool:
+    """The attempt came to its own end, handlers included; one that did not is taken to it by a retry."""
+    return attempt.state in (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
 
 
 def _decide(edit: Edit, again: Mapping[str, str], answers: Answers) -> tuple[Decision, ...]:
@@ -115,6 +119,8 @@ def _decide_step(
     if step.state is StepState.RUNNING and not (answers.kill_orphans or again or running):
         return Decision(name, Action.ADOPT, f"still running since attempt {step.attempt}", step.attempt)
     reason = _why_unfinished(step, retry_tolerated)
+    if running and step.state in (StepState.UPSTREAM_FAILED, StepState.NOT_STARTED):
+        reason = f"upstream {running} runs"
     if reason:
         return Decision(name, Action.RUN, reason + _edited(edit, name))
     if again:
