@@ -51,6 +51,8 @@ class Narrator:
             return _line("succeeded", subject, f"kept       {data.get('reason', '')}")
         if event.name == ev.STEP_ADOPTED:
             return _line("running", subject, f"adopted    {data.get('reason', '')}")
+        if event.name == ev.NOTICE:
+            return visible(f"  ! {data['message']}")
         if event.name == ev.STOP_REQUESTED:
             return "  stopping …  (once more to kill)"
         if event.name == ev.RUN_TIMED_OUT:

@@ -272,30 +272,42 @@ class _Work:
 
 
 def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
+    """Run an attempt from its journal's first lines to its end."""
     fold = Fold(work.attempt, work.dag.by_name, work.base)
-    for event in read_journal(
-        work.claim.paths.attempt(work.attempt.n).journal, token=work.attempt.token
-    ).events:
+    journal = work.claim.paths.attempt(work.attempt.n).journal
+    first = read_journal(journal, token=work.attempt.token).events
+    for event in first:
         fold.apply(event)
-        for observer in observers:
-            observer(event)
+    settings = work.engine.home.settings
     runner = Runner(
         setting_of(work.engine, work.claim, work.run, work.attempt, work.dag, work.values),
         work.claim,
         work.zygote,
         fold,
-        Limits(
-            work.dag.max_active_steps or work.engine.home.settings.active_steps,
-            work.dag.timeout_sec,
-            work.dag.delay_sec,
-        ),
+        Limits(work.dag.max_active_steps or settings.active_steps, work.dag.timeout_sec, work.dag.delay_sec),
         now=now,
-        observers=[*observers, *_plugin_observers(work.engine, work.run)],
         adopted=work.adopted,
     )
+    runner.tell(observers, first)
+    if work.engine.plugins.has_observers:
+        runner.tell([_PluginObserver(work.engine, work.run, runner)], first)
     state = runner.run()
     attempt = fold.attempt()
     return Result(work.run.id, attempt.n, state, attempt.reason, runner.stopped_by)
+
+
+class _PluginObserver:
+    """Passes events on to plugins. What one of them raises becomes a notice in the journal, once."""
+
+    def __init__(self, engine: Engine, run: RunHeader, runner: Runner) -> None:
+        self._plugins, self._run, self._runner = engine.plugins, run, runner
+        self._complained: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        for complaint in self._plugins.observe(self._run, event):
+            if complaint not in self._complained:
+                self._complained.add(complaint)
+                self._runner.note(ev.NOTICE, message=complaint)
 
 
 def setting_of(
@@ -316,13 +328,3 @@ def setting_of(
         grace_sec=settings.grace_sec,
         strict=settings.durability == "strict",
     )
-
-
-def _plugin_observers(engine: Engine, run: RunHeader) -> list[Observer]:
-    if not engine.plugins.has_observers:
-        return []
-
-    def tell(event: Event) -> None:
-        engine.plugins.observe(run, event)
-
-    return [tell]

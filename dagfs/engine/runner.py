@@ -11,7 +11,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -84,7 +84,6 @@ class Runner:
         limits: Limits,
         *,
         now: Callable[[], datetime],
-        observers: Iterator[Observer] | list[Observer],
         adopted: Mapping[str, Record],
     ) -> None:
         self._setting = setting
@@ -93,7 +92,7 @@ class Runner:
         self._fold = fold
         self._limits = limits
         self._now = now
-        self._observers = list(observers)
+        self._observers: list[Observer] = []
         self._adopted = adopted
         self._journal: JournalWriter = claim.journal(setting.attempt.n)
         self._frontier = Frontier(setting.dag, dict(_settled(fold.steps)))
@@ -465,6 +464,13 @@ class Runner:
         return self._asked.signal
 
     # --- telling
+
+    def tell(self, observers: Iterable[Observer], earlier: Iterable[Event]) -> None:
+        """Tell these of every event from now on, and first of the `earlier` ones."""
+        for observer in observers:
+            for event in earlier:
+                observer(event)
+            self._observers.append(observer)
 
     def _publish(self, *, last: bool = False) -> None:
         events, self._unsaid = self._unsaid, []
