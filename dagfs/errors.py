@@ -1,8 +1,8 @@
 """Every error dagfs raises on purpose, and the exit code each one ends a command with.
 
     DagfsError
-    ├── UsageError          2    the command line or dagfs.yaml is wrong
-    ├── SpecError           3    a spec has problems (all of them, with file, line and column)
+    ├── UsageError          2    the command line is wrong
+    ├── SpecError           3    a spec or dagfs.yaml has problems (all, with their places)
     ├── NotFound            4    no such run, DAG, step, file
     ├── Refused             5    a rule refuses, or a question is unanswered
     ├── NothingToDo         7    there is nothing to run again
@@ -57,7 +57,7 @@ class DagfsError(Exception):
 
 
 class UsageError(DagfsError):
-    """A command line, an environment variable or dagfs.yaml that cannot be obeyed."""
+    """A command line or an environment variable that cannot be obeyed."""
 
     exit_code = ExitCode.USAGE
 

@@ -23,8 +23,8 @@ dagfs runs DAGs whose only database is a folder. A failed run is mended, not res
 _CODES = {
     ExitCode.DONE: "done",
     ExitCode.RUN_NOT_SUCCEEDED: "the run did not succeed; for diff: there are differences",
-    ExitCode.USAGE: "the command line or dagfs.yaml is wrong",
-    ExitCode.SPEC_INVALID: "a spec is invalid",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.SPEC_INVALID: "a spec or dagfs.yaml is invalid",
     ExitCode.NOT_FOUND: "no such run, DAG, step or file",
     ExitCode.REFUSED: "refused by a rule, or a question is unanswered",
     ExitCode.WAITING: "the run waits for an approval",

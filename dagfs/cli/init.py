@@ -27,10 +27,15 @@ dialect: auto
 
 # How many steps of one run may be active at once (default: 16, or 4 for each processor).
 # max_active_steps: 16
+
+# The store that runs/ must be, so that an empty folder on an unmounted disk is never taken for it.
+store:
+  id: {store_id}
 """
 
 _EXAMPLE = """\
-# A nightly import: extract, transform, load. Its middle step fails until somebody mends it.
+# Three steps in a row. The second one fails until somebody mends its command:
+#   dagfs run hello;  dagfs edit @;  dagfs retry @
 name: hello
 params:
   - who: world
@@ -57,17 +62,16 @@ def run(command: Command) -> int:
     disk, paths = Disk(), HomePaths(root)
     root.mkdir(parents=True, exist_ok=True)
     made = []
-    if not paths.config.exists():
-        disk.put_new(paths.config, _CONFIG.encode())
-        made.append(paths.config)
     for folder in (paths.dags, paths.plugins):
         if not folder.exists():
             disk.make_dir(folder)
             made.append(folder)
     if not paths.marker.exists():
         made.append(paths.runs)
-    home = read_home(root)
-    home.store.ensure()
+    store_id = read_home(root).store.ensure()
+    if not paths.config.exists():
+        disk.put_new(paths.config, _CONFIG.format(store_id=store_id).encode())
+        made.insert(0, paths.config)
     example = paths.dags / "hello.yaml"
     if command.options.example and not example.exists():
         disk.put_new(example, _EXAMPLE.encode())
@@ -76,7 +80,11 @@ def run(command: Command) -> int:
         command.output.line(f"made {shown(path)}")
     if not made:
         command.output.line(f"{shown(root)} is a home already")
-    name = "hello" if command.options.example else "NAME"
     where = "" if root == Path.cwd() else f"-C {shown(root)} "
-    next_commands(command.output, {f"dagfs {where}run {name}": f"run {shown(paths.dags)}/{name}.yaml"})
+    if command.options.example:
+        next_commands(command.output, {f"dagfs {where}run hello": "it fails at its second step"})
+    else:
+        next_commands(
+            command.output, {f"dagfs {where}run NAME": f"once there is {shown(paths.dags)}/NAME.yaml"}
+        )
     return ExitCode.DONE

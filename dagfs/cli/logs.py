@@ -79,6 +79,9 @@ def _chosen(command: Command, home: Reading, view: View) -> list[tuple[str, Step
     else:
         unhappy = () if command.options.follow else _UNHAPPY
         failed = [step for step in steps.values() if step.state in unhappy]
+        broken = [h for h in attempt.handlers.values() if h.state is StepState.FAILED]
+        if broken and not failed:
+            return [(f"on:{h.name}", paths.attempt(attempt.n).handler(h.name)) for h in broken]
         chosen = [step for step in failed or steps.values() if step.log_attempt]
     return [(_title(step), paths.attempt(step.log_attempt or attempt.n).step(step.name)) for step in chosen]
 
@@ -115,7 +118,7 @@ class _Printer:
         for title, path in logs:
             for piece in self._pieces(path):
                 if path != self._last and (several or self._last):
-                    self._command.output.say(f"==> {title} <==", style="bold")
+                    self._command.output.line(f"==> {title} <==", style="bold")
                 self._last = path
                 self._print(piece)
 

@@ -48,9 +48,9 @@ class Narrator:
         if event.name in (ev.STEP_FINISHED, ev.HANDLER_FINISHED):
             return _line(data["state"], subject, self._ending(event, subject, data))
         if event.name == ev.STEP_KEPT:
-            return _line("succeeded", subject, f"kept       {data.get('reason', '')}")
+            return _line("succeeded", subject, f"kept            {data.get('reason', '')}")
         if event.name == ev.STEP_ADOPTED:
-            return _line("running", subject, f"adopted    {data.get('reason', '')}")
+            return _line("running", subject, f"adopted         {data.get('reason', '')}")
         if event.name == ev.NOTICE:
             return visible(f"  ! {data['message']}")
         if event.name == ev.STOP_REQUESTED:
@@ -62,7 +62,7 @@ class Narrator:
     def _ending(self, event: Event, subject: str, data: Any) -> str:
         took = duration(self._began.get(subject), event.time)
         words = [word for word in (took, data.get("reason")) if word]
-        return f"{data['state']:<10} {', '.join(words)}".rstrip()
+        return f"{data['state']:<15} {', '.join(words)}".rstrip()
 
 
 def _line(state: str, subject: str, rest: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from dagfs.cli.command import Command
 from dagfs.cli.output import Output, next_commands, visible
+from dagfs.engine.operations import needs_reason
 from dagfs.engine.proposal import Proposal
 from dagfs.errors import ExitCode, UsageError
 from dagfs.model.edit import Action
@@ -86,11 +88,24 @@ def _show_findings(output: Output, plan: Plan) -> None:
             output.line(f"  hint: {visible(finding.hint)}")
 
 
+def _spelt(plan: Plan) -> str:
+    """The plan's answers as the options they were given with."""
+    answers = plan.answers
+    words = [
+        f"--on-stale {answer if step == '*' else f'{step}={answer}'}" for step, answer in answers.on_stale
+    ]
+    words += [f"--allow {rule}" for rule in answers.allow]
+    words += ["--kill-orphans"] if answers.kill_orphans else []
+    if needs_reason(plan):
+        words.append(f"--reason {shlex.quote(answers.reason)}" if answers.reason else "--reason '…'")
+    return "".join(f" {word}" for word in words)
+
+
 def conclude_plan(command: Command, proposal: Proposal) -> int:
     """What to type next, and the exit code of a plan that is only shown."""
     plan = proposal.plan
     if not command.options.json and plan.verdict is Verdict.COMPATIBLE:
-        commands = {f"dagfs retry {plan.run} --plan {plan.id}": "do exactly this"}
+        commands = {f"dagfs retry {plan.run} --plan {plan.id}{_spelt(plan)}": "do exactly this"}
         commands |= {f"dagfs diff {plan.run}": "see the edit"} if proposal.pending else {}
         next_commands(command.output, commands)
     return EXIT_CODES[plan.verdict]

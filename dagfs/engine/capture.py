@@ -103,6 +103,9 @@ def write_manifest(
     changed = {
         name: {"size": size, "mtime_ns": mtime} for name, size, mtime in _files(work) if mtime >= began_ns
     }
+    if strict:
+        for name in artifacts:
+            disk.sync_file(str(artifacts_dir / name))
     if artifacts or changed:
         data = encode_document({"artifacts": artifacts, "work": changed})
         disk.replace(paths.manifest, data, durable=strict)

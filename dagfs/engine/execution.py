@@ -278,6 +278,10 @@ class Execution:
                 ending = replace(ending, error=refused.message)
         paths = self._workplace.paths
         self._workplace.make_folder(paths.root)
+        if self._setting.strict:
+            for log in (self._logs.stdout, self._logs.stderr):
+                if log.exists():
+                    self._setting.disk.sync_file(str(log))
         sha256 = capture.write_outputs(self._setting.disk, paths, outputs)
         capture.write_manifest(
             self._setting.disk,

@@ -206,9 +206,14 @@ def require_compatible(plan: Plan) -> None:
     if plan.verdict is Verdict.NEEDS_ANSWER:
         question = plan.questions[0]
         raise Refused(f"{question.rule} asks: {question.message}", hint=question.hint)
-    keeps = [answer for _, answer in plan.answers.on_stale if answer == "keep"]
-    if (keeps or any(plan.lifts(finding) for finding in plan.findings)) and not plan.answers.reason:
+    if needs_reason(plan) and not plan.answers.reason:
         raise UsageError("keeping stale work or allowing a rule needs a reason", hint="add --reason '…'")
+
+
+def needs_reason(plan: Plan) -> bool:
+    """Somebody answers for stale work or for a rule that was lifted, and must say why."""
+    keeps = any(answer == "keep" for _, answer in plan.answers.on_stale)
+    return keeps or any(plan.lifts(finding) for finding in plan.findings)
 
 
 def _commit(

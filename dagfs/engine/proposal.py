@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.environment import Values, evaluate, inherited
 from dagfs.engine.evidence import gather
 from dagfs.engine.view import View, view_run
-from dagfs.errors import Busy
+from dagfs.errors import Busy, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.run import AttemptHeader
 from dagfs.planning.compat import Basis, compare
@@ -69,7 +70,7 @@ def propose_retry(
         run=run_id,
         spec=name,
         spec_sha256=sha256,
-        answers=_with_defaults(answers or Answers(), engine),
+        answers=_with_defaults(_checked(answers or Answers(), dag, engine), engine),
         circumstances={**engine.plugins.versions, "dagfs.yaml": engine.home.settings.sha256},
     )
     plan = plan_retry(edit, request, engine.plugins.check_edit)
@@ -119,6 +120,26 @@ def _bases(engine: Engine, view: View) -> dict[int, Basis]:
             dags[header.spec_sha256] = engine.home.store.dag(view.run.id, n)
         found[n] = Basis(dags[header.spec_sha256], header.params)
     return found
+
+
+def _checked(answers: Answers, dag: Dag, engine: Engine) -> Answers:
+    """The answers with steps by name; UsageError for one about a step or a rule that there is not."""
+    rules = engine.plugins.rules
+    for rule in answers.allow:
+        if rule not in rules:
+            near = get_close_matches(rule, rules, 1)
+            raise UsageError(f"--allow {rule}: no such rule", hint=_did_you_mean(near, rules))
+    for step, _ in answers.on_stale:
+        if step != "*" and step not in dag.names:
+            near = get_close_matches(step, dag.names, 1)
+            raise UsageError(f"--on-stale {step}=…: no such step", hint=_did_you_mean(near, dag.by_name))
+    return replace(
+        answers, on_stale=tuple((dag.names.get(step, step), answer) for step, answer in answers.on_stale)
+    )
+
+
+def _did_you_mean(near: Sequence[str], known: Iterable[str]) -> str:
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
 
 
 def _with_defaults(answers: Answers, engine: Engine) -> Answers:

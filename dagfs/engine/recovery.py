@@ -81,7 +81,9 @@ def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View
     disk = engine.home.disk
     logs = claim.paths.attempt(step.log_attempt).step(name)
     own = claim.paths.attempt(view.run.last.n).step(name)
-    disk.make_dir(own.root)
+    # An attempt that only adopted the step has no folder for it yet.
+    for folder in (own.root.parent, own.root):
+        disk.make_dir(folder)
     data = {
         "step": name,
         "state": step.state,

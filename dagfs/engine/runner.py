@@ -186,7 +186,8 @@ class Runner:
         stopped = self._asked.stop or not may_run
         state = verdict(self._outcomes(), stopped=stopped, timed_out=self._asked.timed_out)
         reason = reason or self._reason(state)
-        return self._conclude(self._run_handlers(state), reason)
+        state, broken = self._run_handlers(state)
+        return self._conclude(state, reason or broken)
 
     def _run_steps(self) -> None:
         self._steps_may_start = True
@@ -204,9 +205,10 @@ class Runner:
         met = outcome.state is not StepState.SKIPPED
         return met, "" if met else outcome.reason
 
-    def _run_handlers(self, state: RunState) -> RunState:
+    def _run_handlers(self, state: RunState) -> tuple[RunState, str]:
+        """Run the handlers of this outcome; the run's state after them, and why where they changed it."""
         events = [_HANDLER_OF.get(state, "failure"), "exit"]
-        failed = False
+        failed: list[str] = []
         self._asked = replace(self._asked, stop=False, timed_out=False)
         self._timers.clear()
         for event in events:
@@ -214,8 +216,10 @@ class Runner:
                 outcome = self._handler(
                     event, {"DAG_RUN_STATUS": state.value, "DAGFS_RUN_STATE": state.value}
                 )
-                failed |= outcome.state is StepState.FAILED
-        return RunState.FAILED if failed and state is not RunState.ABORTED else state
+                failed += [event] if outcome.state is StepState.FAILED else []
+        if not failed or state is RunState.ABORTED:
+            return state, ""
+        return RunState.FAILED, f"the {' and '.join(failed)} handler failed"
 
     def _handler(self, event: str, extra: Mapping[str, str]) -> Outcome:
         step = self._setting.dag.handler_on[event]

@@ -37,7 +37,7 @@ def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float 
 
 
 def _was(state: RunState) -> str:
-    return "was interrupted" if state is RunState.INTERRUPTED else f"is {state}"
+    return "was interrupted" if state is RunState.INTERRUPTED else f"has ended as {state}"
 
 
 def _stop_engine(engine: Engine, run_id: str, owner: Owner, kill: bool, deadline: float | None) -> None:

@@ -58,7 +58,7 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
         steps[step.name] = _as_found(paths, dag, step, record)
         if record is not None and record.is_running:
             orphans[step.name] = record
-        elif record is not None and record.exit is not None and record.exit.cause != NOT_BEGUN:
+        elif record is not None and record.exit is not None and steps[step.name].state.is_settled:
             ended[step.name] = record
     state = run.state if run.state.is_over else RunState.INTERRUPTED
     last = replace(run.last, state=state, steps=steps)

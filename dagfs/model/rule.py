@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A compatibility rule as `dagfs plugins` and `dagfs explain` show it."""
+    """A compatibility rule as people read of it."""
 
     id: str
     """`group.name`, `structure.rename`."""

@@ -14,6 +14,8 @@ class Scalar(NamedTuple):
     value: str | bool | int | float | None
     line: int = 0
     column: int = 0
+    literal: bool = False
+    """Written as a `|` block, so that its own lines are lines of the file."""
 
     @property
     def mark(self) -> Mark:

@@ -136,6 +136,7 @@ class StepReader:
     def _fill(self, draft: Draft, fields: Fields, where: str) -> None:
         for name, entry in fields.items():
             draft.marks[name] = entry.mark
+            draft.marks |= _text_mark(name, entry)
             read = _READERS.get(name)
             if read is not None:
                 value = read(self.reader, entry)
@@ -173,6 +174,7 @@ class StepReader:
         for entry in both[:1]:
             lines = self.reader.strings(entry.value, entry.key)
             draft.marks["command"] = entry.mark
+            draft.marks |= _text_mark("command", entry)
             if any(line.strip() for line in lines):
                 draft.values["command"] = lines
 
@@ -296,3 +298,11 @@ def finish(drafts: list[Draft], depends: Iterable[tuple[str, ...]]) -> Iterator[
     """The steps, each with the names it waits for."""
     for draft, names in zip(drafts, depends, strict=True):
         yield Step(**draft.values, depends=names, marks=draft.marks)
+
+
+def _text_mark(name: str, entry: Entry) -> dict[str, Mark]:
+    """Where the first line of a `|` block stands, as `NAME.text`."""
+    value = entry.value
+    if isinstance(value, Scalar) and value.literal:
+        return {f"{name}.text": Mark(value.line + 1)}
+    return {}

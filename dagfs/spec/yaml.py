@@ -220,7 +220,8 @@ class _Builder:
     def _scalar(self, event: Any, line: int, column: int) -> Scalar:
         text: str = event.value
         if event.tag is None:
-            return Scalar(text, resolve(text) if event.implicit[0] else text, line, column)
+            value = resolve(text) if event.implicit[0] else text
+            return Scalar(text, value, line, column, event.style == "|")
         kind: str = event.tag.removeprefix(_STANDARD)
         if event.tag == "!" or kind == "str":
             return Scalar(text, text, line, column)

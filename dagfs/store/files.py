@@ -235,10 +235,11 @@ class Disk:
             if entry.is_dir(follow_symlinks=False):
                 self._sync_tree(entry.path)
             elif entry.is_file(follow_symlinks=False):
-                self._sync_file(entry.path)
+                self.sync_file(entry.path)
         self.sync_dir(folder)
 
-    def _sync_file(self, path: str) -> None:
+    def sync_file(self, path: str) -> None:
+        """Make a file's content durable."""
         fd = open_regular(path)
         try:
             self._do("fsync", path, lambda: os.fsync(fd))

@@ -88,7 +88,7 @@ def _busy(paths: RunPaths) -> Busy:
     who = f" by {owner}" if owner else ""
     return Busy(
         f"run {paths.root.name} is held{who}",
-        hint="wait for it (`dagfs wait`), or stop it first (`dagfs stop`)",
+        hint="wait for its end, or stop it first with `dagfs stop`",
     )
 
 

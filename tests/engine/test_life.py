@@ -13,7 +13,7 @@ from dagfs.engine.bootstrap import Engine, open_home
 from dagfs.engine.operations import RunRequest, carry_out, start_run
 from dagfs.engine.proposal import propose_retry
 from dagfs.engine.view import view_run
-from dagfs.errors import NothingToDo, NotFound
+from dagfs.errors import NotFound, NothingToDo
 from dagfs.model.event import STEP_FINISHED, Event
 from dagfs.model.state import RunState
 from dagfs.store.files import Disk
