@@ -7,9 +7,10 @@ import difflib
 import re
 
 from dagfs.cli.command import Command, add_json, add_run
+from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
-from dagfs.cli.place import root, wanted_run
-from dagfs.engine.bootstrap import Engine, open_home
+from dagfs.cli.place import wanted_run
+from dagfs.engine.bootstrap import Engine
 from dagfs.errors import NotFound
 from dagfs.model.edit import Edit
 from dagfs.planning.compat import Basis, compare
@@ -38,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    engine = open_home(root(command), plugins=not command.options.no_plugins)
+    engine = opened(command)
     run_id = wanted_run(command, engine.home)
     old_name, new_name = _pair(command, engine, run_id)
     old, new = _text(engine, run_id, old_name), _text(engine, run_id, new_name)

@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 from dagfs.cli.command import Command, add_json, add_run, shown
-from dagfs.cli.place import root, wanted_run
+from dagfs.cli.opened import opened
+from dagfs.cli.place import wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
-from dagfs.engine.bootstrap import open_home
 from dagfs.engine.proposal import propose_retry
 from dagfs.errors import NotFound, UsageError
 from dagfs.store.runs import RunStore
@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
-    engine = open_home(root(command), plugins=not options.no_plugins)
+    engine = opened(command)
     store, run_id = engine.home.store, wanted_run(command, engine.home)
     path = store.paths(run_id).next_spec
     if not path.exists():
@@ -47,7 +47,7 @@ def run(command: Command) -> int:
     if options.no_editor:
         command.output.line(shown(path))
         return 0
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = _editor(run_id, shown(path))
     before = path.read_bytes()
     _open(editor, str(path))
     if sys.stdin.isatty() and path.exists() and path.read_bytes() == before:
@@ -72,8 +72,21 @@ def _text(store: RunStore, run_id: str, version: str | None) -> bytes:
     raise NotFound(f"run {run_id} has no {name}")
 
 
+def _editor(run: str, path: str) -> str:
+    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not chosen and not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal for an editor, and EDITOR names none",
+            hint=f"edit {path} yourself, then `dagfs plan {run}`",
+        )
+    return chosen or "vi"
+
+
 def _open(editor: str, path: str) -> None:
-    words = shlex.split(editor)
+    try:
+        words = shlex.split(editor)
+    except ValueError as error:
+        raise UsageError(f"cannot read EDITOR={editor!r}: {error}") from None
     try:
         code = subprocess.run([*words, path], check=False).returncode
     except OSError as error:

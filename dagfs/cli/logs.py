@@ -46,10 +46,15 @@ def run(command: Command) -> int:
     printer = _Printer(command)
     while True:
         view = view_run(home.store, run_id)
-        printer.show(_logs(command, home, view))
+        logs = _logs(command, home, view)
+        printer.show(logs)
         if not command.options.follow or not (view.owner or view.orphans):
-            return ExitCode.DONE
+            break
         time.sleep(_POLL)
+    if printer.is_silent:
+        who = ", ".join(title for title, path in logs if path.name == "stdout.log")
+        command.output.say(f"nothing was printed by {who}" if who else "nothing was printed")
+    return ExitCode.DONE
 
 
 def _logs(command: Command, home: Reading, view: View) -> list[tuple[str, Path]]:
@@ -121,6 +126,10 @@ class _Printer:
                     self._command.output.line(f"==> {title} <==", style="bold")
                 self._last = path
                 self._print(piece)
+
+    @property
+    def is_silent(self) -> bool:
+        return self._last is None
 
     def _pieces(self, path: Path) -> Iterator[bytes]:
         lines = self._command.options.tail

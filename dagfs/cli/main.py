@@ -40,6 +40,8 @@ VERBS = {
     "help": ("dagfs.cli.help", "help on a verb or a topic"),
 }
 
+_COLORS = ("auto", "always", "never")
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, with did-you-mean and our own way of ending."""
@@ -49,14 +51,14 @@ class _Parser(argparse.ArgumentParser):
         known = [option for action in self._actions for option in action.option_strings]
         near = get_close_matches(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
         hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
-        raise UsageError(f"{self.prog}: {message}", hint=hint)
+        raise UsageError(message, hint=hint)
 
 
 def _global_options() -> argparse.ArgumentParser:
     parser = _Parser(prog="dagfs", add_help=False)
     parser.add_argument("-C", dest="home", metavar="DIR", help="the home to work on")
     parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument("--color", choices=_COLORS, default="auto")
     parser.add_argument("-h", "--help", dest="wants_help", action="store_true")
     parser.add_argument("--version", dest="wants_version", action="store_true")
     return parser
@@ -91,25 +93,37 @@ def verb_parser(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     parser.add_argument(
         "--no-plugins", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
+    parser.add_argument(
+        "--color", choices=_COLORS, metavar="WHEN", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
     return module, parser
 
 
 def _call(words: Sequence[str]) -> int:
     before, rest = _split(words)
     common = _global_options().parse_args(before)
-    output = Output(common.color)
     if common.wants_version:
         rest = ["version"]
     elif common.wants_help or not rest:
         rest = ["help"]
     module, parser = verb_parser(rest[0])
-    options = parser.parse_args(rest[1:], argparse.Namespace(**vars(common)))
-    return int(module.run(Command(options, output, tuple(rest))))
+    # Intermixed: RUN, then an option, then STEP, is how people type.
+    options = parser.parse_intermixed_args(rest[1:], argparse.Namespace(**vars(common)))
+    return int(module.run(Command(options, Output(options.color), tuple(rest))))
+
+
+def _open_standard_streams() -> None:
+    """A closed one would lend its number to the next file that is opened, which would then be printed to."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The console script. Returns the exit code."""
     words = sys.argv[1:] if words is None else words
+    _open_standard_streams()
     try:
         return _call(words)
     except DagfsError as error:
@@ -125,8 +139,8 @@ def main(words: Sequence[str] | None = None) -> int:
         Output().error(DagfsError("the input is nested too deeply"))
         return int(ExitCode.SPEC_INVALID)
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        Output().error(DagfsError(f"{error.strerror or error}:{where}"))
+        where = f": {error.filename}" if error.filename else ""
+        Output().error(DagfsError(f"{error.strerror or error}{where}"))
         return int(ExitCode.IO_ERROR)
     except Exception:  # noqa: BLE001 - the last resort: a bug becomes one line and a report
         return _report_bug()

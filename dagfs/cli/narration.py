@@ -22,8 +22,8 @@ class Narrator:
     def __call__(self, event: Event) -> None:
         try:
             self._tell(event)
-        except BrokenPipeError:
-            # Nobody listens any more, which is no reason for a run to end.
+        except OSError:
+            # Nobody listens any more, or what listens is full: no reason for a run to end.
             self._deaf = True
 
     def _tell(self, event: Event) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 from dagfs.errors import DagfsError, Problem, SpecError
@@ -67,8 +68,9 @@ class Output:
         self._print(self._out, text, style)
 
     def say(self, text: str = "", *, style: str = "") -> None:
-        """One line of narration, on standard error."""
-        self._print(self._err, text, style)
+        """One line of narration, on standard error; where that takes nothing, nothing is lost but words."""
+        with suppress(OSError):
+            self._print(self._err, text, style)
 
     def raw(self, data: bytes) -> None:
         """Bytes as they are, on standard output."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dagfs.cli.command import Command
 from dagfs.engine.location import Reading, find_home, open_reading
+from dagfs.errors import NotFound
 from dagfs.store.runs import RunStore
 
 
@@ -18,7 +19,11 @@ class _WithStore(Protocol):
 
 def root(command: Command) -> Path:
     """The folder of the home. NotFound where there is none."""
-    return find_home(command.options.home, Path.cwd(), os.environ)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise NotFound("the folder you are in does not exist any more", hint="cd to another one") from None
+    return find_home(command.options.home, here, os.environ)
 
 
 def reading(command: Command) -> Reading:

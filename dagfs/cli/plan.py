@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from dagfs.cli.command import Command, add_json, add_run
-from dagfs.cli.place import root, wanted_run
+from dagfs.cli.opened import opened
+from dagfs.cli.place import wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
-from dagfs.engine.bootstrap import open_home
 from dagfs.engine.proposal import propose_retry
 
 EXAMPLES = """
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    engine = open_home(root(command), plugins=not command.options.no_plugins)
+    engine = opened(command)
     run_id = wanted_run(command, engine.home)
     text = given_spec(command.options.spec)
     proposal = propose_retry(engine, run_id, answers(command.options), spec=text)

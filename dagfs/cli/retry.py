@@ -13,10 +13,10 @@ from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.narration import Narrator
-from dagfs.cli.place import root, wanted_run
+from dagfs.cli.opened import opened
+from dagfs.cli.place import wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
-from dagfs.engine.bootstrap import open_home
 from dagfs.engine.operations import carry_out, require_compatible
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.errors import NotFound, PlanMoved, UsageError
@@ -48,7 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
-    engine = open_home(root(command), plugins=not options.no_plugins)
+    engine = opened(command)
     run_id = wanted_run(command, engine.home)
     text = given_spec(options.spec)
     wanted, given = _wanted_plan(options.plan, answers(options))

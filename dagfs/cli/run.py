@@ -8,8 +8,7 @@ from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.narration import Narrator
-from dagfs.cli.place import root
-from dagfs.engine.bootstrap import open_home
+from dagfs.cli.opened import opened
 from dagfs.engine.operations import RunRequest, start_run
 from dagfs.spec.values import parse_assignments
 
@@ -43,10 +42,11 @@ def run(command: Command) -> int:
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):
         return report
-    engine = open_home(root(command), plugins=not options.no_plugins)
+    engine = opened(command)
     request = RunRequest(
         dag=options.dag,
-        params=tuple(parse_assignments([*options.param, *options.params])),
+        # Those behind -- first: they count from 1.
+        params=tuple(parse_assignments([*options.params, *options.param])),
         id=options.id,
         name=options.name,
         reason=options.reason,

@@ -12,6 +12,7 @@ from dagfs.cli.output import visible
 from dagfs.cli.place import reading
 from dagfs.engine.location import now
 from dagfs.errors import ExitCode, UsageError
+from dagfs.model.state import RunState
 
 EXAMPLES = """
 examples:
@@ -25,7 +26,14 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", nargs="?", help="only runs of that DAG")
-    parser.add_argument("--status", action="append", default=[], metavar="STATE", help="only in that state")
+    parser.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        choices=[*map(str, RunState), "damaged"],
+        metavar="STATE",
+        help=f"only in that state: {', '.join(RunState)}",
+    )
     parser.add_argument("--since", metavar="WHEN", help="only newer: 90m, 12h, 7d, 2w or a date")
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N, 0 for all [20]")
     parser.add_argument("-1", dest="ids", action="store_true", help="print ids alone")

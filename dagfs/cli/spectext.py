@@ -17,11 +17,11 @@ def given_spec(name: str | None) -> bytes | None:
     if name == "-":
         data = sys.stdin.buffer.read(LARGEST + 1)
     else:
-        path = Path(name)
-        if not path.is_file():
-            raise NotFound(f"no such file: {name}")
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+        try:
+            with Path(name).open("rb") as file:
+                data = file.read(LARGEST + 1)
+        except OSError as error:
+            raise NotFound(f"cannot read {name}: {error.strerror}") from None
     if len(data) > LARGEST:
         raise UsageError(f"{name} is larger than {LARGEST >> 20} MB")
     return data

@@ -110,11 +110,11 @@ def _show_failures(command: Command, home: Reading, view: View) -> None:
     for step in [each for each in failed if each.log_attempt][:3]:
         paths = home.paths.run(view.run.id).attempt(step.log_attempt).step(step.name)
         for log in (paths.stderr, paths.stdout):
-            lines = tail(log, _LAST_LINES).decode("utf-8", "replace").splitlines() if size(log) else []
-            if lines:
+            text = tail(log, _LAST_LINES).decode("utf-8", "replace") if size(log) else ""
+            if text:
                 output.line()
                 output.line(f"{step.name}: the end of {shown(log)}")
-                for line in lines:
+                for line in text.removesuffix("\n").split("\n"):
                     output.line(f"  | {visible(line)[:200]}")
                 break
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from dagfs.cli.command import Command, add_json, add_run
-from dagfs.cli.place import root, wanted_run
-from dagfs.engine.bootstrap import open_home
+from dagfs.cli.opened import opened
+from dagfs.cli.place import wanted_run
 from dagfs.engine.stopping import stop_run
 from dagfs.errors import ExitCode
 
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    engine = open_home(root(command), plugins=not command.options.no_plugins)
+    engine = opened(command)
     run_id = wanted_run(command, engine.home)
     state = stop_run(engine, run_id, kill=command.options.kill, timeout=command.options.timeout)
     if command.options.json:

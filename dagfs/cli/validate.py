@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from dagfs.cli.command import Command, add_json, shown
-from dagfs.cli.place import root
+from dagfs.cli.opened import opened
 from dagfs.cli.spectext import LARGEST
-from dagfs.engine.bootstrap import Engine, open_home
+from dagfs.engine.bootstrap import Engine
 from dagfs.engine.operations import executor_problems
 from dagfs.errors import ExitCode, Problem
 from dagfs.spec.parse import Options, Reading, parse
@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    engine = open_home(root(command), plugins=not command.options.no_plugins)
+    engine = opened(command)
     names = command.options.dags or [str(path) for path in dags.names(engine.home.paths)]
     found: list[Problem] = []
     for name in names:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs import __version__
@@ -31,7 +32,7 @@ from dagfs.spec.parse import Options, Reading, parse
 from dagfs.spec.values import is_posix_shell
 from dagfs.store import dags
 from dagfs.store.journal import read as read_journal
-from dagfs.store.layout import new_run_id
+from dagfs.store.layout import new_run_id, valid_run_id
 from dagfs.store.owner import Owner
 from dagfs.store.process import identity
 from dagfs.store.record import Record
@@ -85,6 +86,11 @@ def start_run(
     on_created: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Make a run and carry out its first attempt. Raises SpecError, NotFound, Refused, StoreError."""
+    if request.id and not valid_run_id(request.id):
+        raise UsageError(
+            f"{request.id!r} cannot name a run",
+            hint="use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit",
+        )
     path, data, reading = read_dag(engine, request.dag, request.dialect)
     if reading.dag is None:
         raise SpecError(reading.errors)
@@ -128,7 +134,8 @@ def start_run(
         owner = own(1, attempt.token)
         with engine.home.store.create(header, data, attempt, dag, owner) as claim:
             on_created(run_id)
-            work = _Work(engine, claim, zygote, header, attempt, dag, values, None, {})
+            notices = _undeclared(dag, request.params)
+            work = _Work(engine, claim, zygote, header, attempt, dag, values, None, {}, notices)
             return _carry(work, observers)
 
 
@@ -142,6 +149,17 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
             mark = step.mark("executor")
             problems.append(Problem(file, mark.line, mark.column, f"step {step.name!r}: {message}"))
     return problems
+
+
+def _undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:
+    """A word for each parameter that the spec does not declare: it may be a slip of the pen."""
+    known = [param.name for param in dag.params if not param.name.isdigit()]
+    odd = [name for name, _ in given if known and name not in known and not name.isdigit()]
+    near = {name: get_close_matches(name, known, 1) for name in odd}
+    return [
+        f"the DAG declares no param {name!r}" + (f"; did you mean {near[name][0]!r}?" if near[name] else "")
+        for name in odd
+    ]
 
 
 def _default_shell(engine: Engine) -> tuple[str, ...]:
@@ -274,6 +292,8 @@ class _Work:
     values: Values
     base: Attempt | None
     adopted: Mapping[str, Record]
+    notices: Sequence[str] = ()
+    """What the operator should know before anything runs."""
 
 
 def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
@@ -296,6 +316,8 @@ def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
     runner.tell(observers, first)
     if work.engine.plugins.has_observers:
         runner.tell([_PluginObserver(work.engine, work.run, runner)], first)
+    for message in work.notices:
+        runner.note(ev.NOTICE, message=message)
     state = runner.run()
     attempt = fold.attempt()
     return Result(work.run.id, attempt.n, state, attempt.reason, runner.stopped_by)

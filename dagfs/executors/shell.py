@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.model.dag import Step
 
-_LONGEST_ARGUMENT = 100_000
+_LONGEST_ARGUMENTS = 100_000
+"""Bytes; Linux takes no single argument longer than 128 kB."""
 _SCRIPT = "script"
-
-# Each line is one argument, so nothing is ever pasted into shell text.
-_IN_TURN = 'run=$1; flags=$2; shift 2; for line; do "$run" $flags -c "$line" || exit; done'
 
 
 class Shell:
@@ -30,31 +28,46 @@ class Shell:
             return _script(request)
         if request.shell == ("direct",):
             return _process(request, request.command)
-        lines = request.command
-        if sum(map(len, lines)) > _LONGEST_ARGUMENT:
-            return _script(request, "\n".join(lines))
-        if len(lines) == 1:
-            return _process(request, [*request.shell, *_flags(request), "-c", lines[0]])
-        flags = " ".join((*request.shell[1:], *_flags(request)))
-        return _process(request, ["/bin/sh", "-c", _IN_TURN, "dagfs", request.shell[0], flags, *lines])
+        return _lines(request)
 
 
-def _script(request: StepRequest, text: str = "") -> Process:
-    text = text or request.script
-    path = f"{request.folder}/{_SCRIPT}.{request.try_}"
-    files = {f"{_SCRIPT}.{request.try_}": text}
-    if request.command and request.script:
+def _script(request: StepRequest) -> Process:
+    text, name = request.script, f"{_SCRIPT}.{request.try_}"
+    path, files = f"{request.folder}/{name}", {name: text}
+    if request.command:
         return _process(request, [*request.command, path], files)
-    if text.startswith("#!") and not request.own_shell:
-        return _process(request, [path], files)
-    return _process(request, [*request.shell, *_flags(request), path], files)
+    if request.shell == ("direct",) or (text.startswith("#!") and not request.own_shell):
+        return _process(request, [path] if text.startswith("#!") else ["/bin/sh", path], files)
+    return _process(request, [*_shell(request), path], files)
 
 
-def _flags(request: StepRequest) -> list[str]:
-    return ["-e"] if request.stop_on_error else []
+def _lines(request: StepRequest) -> Process:
+    """One shell for each line, in turn; lines too long for arguments are read from files."""
+    lines, flags, files = request.command, ["-c"], {}
+    if sum(len(line.encode(errors="surrogateescape")) for line in lines) > _LONGEST_ARGUMENTS:
+        files = {f"{_SCRIPT}.{request.try_}.{number}": line for number, line in enumerate(lines, 1)}
+        lines, flags = tuple(f"{request.folder}/{name}" for name in files), []
+    shell = [*_shell(request), *flags]
+    return _process(request, [*shell, *lines] if len(lines) == 1 else _in_turn(shell, lines), files)
 
 
-def _process(request: StepRequest, argv: Sequence[str], files: dict[str, str] | None = None) -> Process:
+def _in_turn(shell: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """A command that gives each line to a shell of its own, until one fails.
+
+    Each word is one argument; the text that joins them holds nothing of theirs.
+    """
+    numbers = range(1, len(shell) + 1)
+    take = "; ".join(f"w{n}=${{{n}}}" for n in numbers)
+    call = " ".join(f'"$w{n}"' for n in numbers)
+    text = f'{take}; shift {len(shell)}; for line; do {call} "$line" || exit; done'
+    return ["/bin/sh", "-c", text, "dagfs", *shell, *lines]
+
+
+def _shell(request: StepRequest) -> list[str]:
+    return [*request.shell, "-e"] if request.stop_on_error else list(request.shell)
+
+
+def _process(request: StepRequest, argv: Sequence[str], files: Mapping[str, str] | None = None) -> Process:
     return Process(argv=list(argv), env=request.env, cwd=request.cwd, files=files or {})
 
 

@@ -1,4 +1,4 @@
-"""Finds plugins, loads each on its own, and says of each what it brought or what was wrong.
+"""Loads plugins, each on its own, and says of each what it brought or what was wrong.
 
 Sources, in order: the built-ins, entry points of group `dagfs`, and the home's `plugins/*.py`. All of
 them are loaded alike; one that fails is left out, named, and harms nothing else.
@@ -6,25 +6,20 @@ them are loaded alike; one that fails is left out, named, and harms nothing else
 
 from __future__ import annotations
 
-import hashlib
+import difflib
 import importlib
-import importlib.util
-import os
-import stat
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from dagfs import __version__
 from dagfs.errors import DagfsError
-from dagfs.hooks import specs
+from dagfs.hooks import dropins, installed, specs
 from dagfs.hooks.executor import Executor
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.event import Event
@@ -41,7 +36,6 @@ BUILT_IN = (
     "dagfs.rules.orphan",
 )
 HOOKS = ("executors", "rules", "classify_field", "check_edit", "on_event")
-_DROP_IN_PACKAGE = "dagfs_dropin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +44,19 @@ class Plugin:
 
     name: str
     origin: str
-    """`built-in`, `entry point DIST`, or the path of a drop-in."""
+    """`built-in`, `entry point DIST VERSION`, or the path of a drop-in."""
     version: str = ""
+    """dagfs's own, the distribution's, or a drop-in's `__version__` and a digest of its text."""
     hooks: tuple[str, ...] = ()
     executors: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     load_ms: float = 0.0
     error: str = ""
+    """Why it was left out, in one line."""
 
 
 class PluginFailed(DagfsError):
-    """A plugin raised where its answer was needed."""
+    """A plugin raised, or answered with something else, where its answer was needed."""
 
 
 class PluginManager:
@@ -94,94 +90,121 @@ class PluginManager:
         """The loaded plugins' versions by name, as recorded with every attempt."""
         return {plugin.name: plugin.version for plugin in self._plugins if not plugin.error}
 
+    # -- loading ---------------------------------------------------------------------------------
+
     def load_built_ins(self, names: Iterable[str] = BUILT_IN) -> None:
         for name in names:
-            self._load(name.rpartition(".")[2], "built-in", partial(importlib.import_module, name))
+            self._load(name.rpartition(".")[2], "built-in", partial(_built_in, name))
 
     def load_entry_points(self, folders: Iterable[str]) -> None:
-        """Load what installed distributions announce in group `dagfs`; `folders` is `sys.path`."""
-        if not any(_announces(folder) for folder in folders):
-            return
-        metadata = importlib.import_module("importlib.metadata")
-        for point in metadata.entry_points(group="dagfs"):
-            origin = f"entry point {point.dist.name} {point.dist.version}" if point.dist else "entry point"
-            self._load(point.name, origin, point.load, point.dist.version if point.dist else "")
+        """Load what distributions in these folders, those of `sys.path`, announce in group `dagfs`."""
+        for point, distribution, version in installed.find(folders):
+            origin = f"entry point {distribution} {version}".rstrip()
+            self._load(point.name, origin, partial(_entry_point, point, version))
 
     def load_drop_ins(self, folder: Path) -> None:
         """Load `folder/*.py` and `folder/*/__init__.py`, in name order; `_x` and `.x` are ignored."""
-        for path in _drop_ins(folder):
-            name = path.parent.name if path.name == "__init__.py" else path.stem
-            self._load(name, str(path), partial(_import_file, path, name))
+        try:
+            found = list(dropins.find(folder))
+        except OSError as error:
+            self._plugins.append(Plugin(folder.name, str(folder), error=_one_line(error)))
+            return
+        for name, path in found:
+            self._load(name, str(path), partial(dropins.load, path, name))
 
-    def _load(self, name: str, origin: str, load: Callable[[], Any], version: str = "") -> None:
+    def _load(self, name: str, origin: str, load: Callable[[], tuple[Any, str]]) -> None:
         began = time.perf_counter()
         plugin = Plugin(name, origin)
         try:
             if any(name == other.name for other in self._plugins if not other.error):
                 raise ValueError(f"another plugin named {name!r} is loaded already")
-            module = load()
-            plugin = self._register(replace(plugin, version=version or _version(module, origin)), module)
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            plugin = replace(plugin, error=_one_line(error))
+            thing, version = load()
+            plugin = self._register(replace(plugin, version=version), thing)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: a plugin never ends the program
+            place = dropins.where(error, origin)
+            plugin = replace(plugin, error=_one_line(error) + (f" (at {place})" if place else ""))
         self._plugins.append(replace(plugin, load_ms=(time.perf_counter() - began) * 1000))
 
-    def _register(self, plugin: Plugin, module: Any) -> Plugin:
-        self._pluggy.register(module, plugin.name)
+    def _register(self, plugin: Plugin, thing: Any) -> Plugin:
         try:
-            self._reject_unknown_hooks(plugin.name)
-            brought = list(getattr(module, "executors", list)()) if _implements(module, "executors") else []
-            named = list(getattr(module, "rules", list)()) if _implements(module, "rules") else []
-            self._reject_taken(brought, named)
+            self._pluggy.register(thing, plugin.name)
+            implementations = self._implementations(thing)
+            executors = _listed(implementations, "executors", Executor)
+            rules = _listed(implementations, "rules", Rule)
+            self._reject_taken(executors, rules)
         except BaseException:
-            self._pluggy.unregister(name=plugin.name)
+            if self._pluggy.get_plugin(plugin.name) is not None:
+                self._pluggy.unregister(name=plugin.name)
             raise
-        self._executors.update({each.name: each for each in brought})
-        self._rules.update({each.id: each for each in named})
+        self._executors.update({each.name: each for each in executors})
+        self._rules.update({each.id: each for each in rules})
+        self._classes.clear()
         return replace(
             plugin,
-            hooks=tuple(hook for hook in HOOKS if _implements(module, hook)),
-            executors=tuple(each.name for each in brought),
-            rules=tuple(each.id for each in named),
+            hooks=tuple(hook for hook in HOOKS if hook in implementations),
+            executors=tuple(each.name for each in executors),
+            rules=tuple(each.id for each in rules),
         )
 
-    def _reject_unknown_hooks(self, name: str) -> None:
-        plugin = self._pluggy.get_plugin(name)
-        for caller in self._pluggy.get_hookcallers(plugin) or ():
+    def _implementations(self, thing: Any) -> dict[str, pluggy.HookImpl]:
+        """The plugin's own implementations by hook; ValueError for one that no hook has use for."""
+        found = {}
+        for caller in self._pluggy.get_hookcallers(thing) or ():
             if not caller.has_spec():
-                raise ValueError(f"no hook is named {caller.name!r}; there are {', '.join(HOOKS)}")
+                near = difflib.get_close_matches(caller.name, HOOKS, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(HOOKS)}"
+                raise ValueError(f"no hook is named {caller.name!r}; {hint}")
+            for each in caller.get_hookimpls():
+                if each.plugin is thing:
+                    if each.wrapper or each.hookwrapper:
+                        raise ValueError(f"{caller.name} cannot be wrapped")
+                    found[caller.name] = each
+        return found
 
-    def _reject_taken(self, brought: Iterable[Executor], named: Iterable[Rule]) -> None:
-        for executor in brought:
-            if not isinstance(executor, Executor):
-                raise TypeError(f"{executor!r} is no executor: it needs name, check and prepare")
-            if executor.name in self._executors:
-                raise ValueError(f"the executor {executor.name!r} belongs to another plugin already")
-        for rule in named:
-            if rule.id in self._rules:
-                raise ValueError(f"the rule {rule.id!r} belongs to another plugin already")
+    def _reject_taken(self, executors: Sequence[Executor], rules: Sequence[Rule]) -> None:
+        _reject_names("executor", [each.name for each in executors], self._executors)
+        _reject_names("rule", [each.id for each in rules], self._rules)
+
+    # -- calling ---------------------------------------------------------------------------------
 
     def classify(self, owner: str, path: str) -> FieldClass:
-        """The class of a field; one that no plugin knows is semantic, the careful answer."""
+        """The class of a field; one that no plugin knows is semantic, the careful answer.
+
+        Raises PluginFailed.
+        """
         key = (owner, path)
         if key not in self._classes:
-            found = self._call("classify_field", owner=owner, path=path)
-            self._classes[key] = found if isinstance(found, FieldClass) else FieldClass.SEMANTIC
+            self._classes[key] = self._ask_class(owner, path)
         return self._classes[key]
 
+    def _ask_class(self, owner: str, path: str) -> FieldClass:
+        for plugin, answer in self._answers("classify_field", owner=owner, path=path):
+            if isinstance(answer, FieldClass):
+                return answer
+            if answer is not None:
+                raise _failed(plugin, "classify_field", f"{answer!r} is no FieldClass")
+        return FieldClass.SEMANTIC
+
     def check_edit(self, edit: Edit) -> list[Finding]:
-        """What every rule finds about an edit."""
-        return [finding for found in self._call("check_edit", edit=edit) for finding in found or ()]
+        """What every rule finds about an edit. Raises PluginFailed."""
+        found: list[Finding] = []
+        for plugin, answer in self._answers("check_edit", edit=edit):
+            if answer is None:
+                continue
+            if not isinstance(answer, list | tuple) or not all(isinstance(each, Finding) for each in answer):
+                raise _failed(plugin, "check_edit", f"{_shortened(answer)} is no list of Findings")
+            found += answer
+        return found
 
     def observe(self, run: RunHeader, event: Event) -> list[str]:
         """Tell every observer; the answers are the complaints of those that raised."""
         complaints = []
         for implementation in self._pluggy.hook.on_event.get_hookimpls():
             try:
-                arguments = {"run": run, "event": event}
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:  # noqa: BLE001 - an observer's failure is reported, never passed on
+                _call(implementation, run=run, event=event)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - reported, never passed on
                 complaints.append(f"plugin {implementation.plugin_name}: on_event: {_one_line(error)}")
         return complaints
 
@@ -189,90 +212,68 @@ class PluginManager:
     def has_observers(self) -> bool:
         return bool(self._pluggy.hook.on_event.get_hookimpls())
 
-    def _call(self, hook: str, **arguments: Any) -> Any:
-        try:
-            return getattr(self._pluggy.hook, hook)(**arguments)
-        except DagfsError:
-            raise
-        except Exception as error:
-            names = ", ".join(each.plugin_name for each in getattr(self._pluggy.hook, hook).get_hookimpls())
-            raise PluginFailed(
-                f"a plugin failed in {hook}: {_one_line(error)}",
-                hint=f"one of {names}; see `dagfs plugins`, or leave drop-ins out with --no-plugins",
-            ) from error
+    def _answers(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Each plugin's name and answer, those loaded last asked first."""
+        for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            try:
+                answer = _call(implementation, **arguments)
+            except DagfsError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise _failed(implementation.plugin_name, hook, _one_line(error)) from error
+            yield implementation.plugin_name, answer
 
 
-def _implements(module: Any, hook: str) -> bool:
-    return hasattr(getattr(module, hook, None), "dagfs_impl")
+def _reject_names(what: str, names: Sequence[Any], taken: Container[str]) -> None:
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"the name of the {what} {name!r} must be a text")
+        if name in taken:
+            raise ValueError(f"the {what} {name!r} belongs to another plugin already")
+        if name in names[:place]:
+            raise ValueError(f"the {what} {name!r} is there twice")
 
 
-def _version(module: Any, origin: str) -> str:
-    if origin == "built-in":
-        return __version__
-    stated = getattr(module, "__version__", "")
-    file = getattr(module, "__file__", None)
-    if stated or not file:
-        return str(stated)
-    return "sha256:" + hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
+def _built_in(name: str) -> tuple[Any, str]:
+    return importlib.import_module(name), __version__
+
+
+def _entry_point(point: Any, version: str) -> tuple[Any, str]:
+    thing = point.load()
+    if thing is None:
+        raise TypeError(f"{point.value} is None")
+    return thing, version
+
+
+def _listed(implementations: dict[str, pluggy.HookImpl], hook: str, kind: type[Any]) -> list[Any]:
+    """What the plugin's `executors` or `rules` gives; TypeError for anything that is none."""
+    found = list(_call(implementations[hook])) if hook in implementations else []
+    for each in found:
+        if isinstance(each, type) or not isinstance(each, kind):
+            needs = "an object with name, check and prepare" if kind is Executor else "a Rule"
+            raise TypeError(f"{hook} gives {_shortened(each)}, which is not {needs}")
+    return found
+
+
+def _call(implementation: pluggy.HookImpl, **arguments: Any) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
+
+
+def _failed(plugin: str, hook: str, what: str) -> PluginFailed:
+    return PluginFailed(
+        f"plugin {plugin} failed in {hook}: {what}",
+        hint="see `dagfs plugins`; --no-plugins leaves out all that are not built in",
+    )
+
+
+def _shortened(thing: object) -> str:
+    text = repr(thing)
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - whatever a plugin's own exception does when it is printed
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _announces(folder: str) -> bool:
-    """Some distribution below `folder` has entry points of our group.
-
-    Reading the few small files is ten times faster than importing importlib.metadata to learn that
-    there are none.
-    """
-    try:
-        names = [entry for entry in os.listdir(folder or ".") if entry.endswith((".dist-info", ".egg-info"))]
-    except OSError:
-        return False
-    for name in names:
-        try:
-            text = Path(folder, name, "entry_points.txt").read_bytes()
-        except OSError:
-            continue
-        if b"[dagfs]" in text:
-            return True
-    return False
-
-
-def _drop_ins(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(("_", ".")):
-            continue
-        if path.suffix == ".py" and path.is_file():
-            yield path
-        elif (path / "__init__.py").is_file():
-            yield path / "__init__.py"
-
-
-def _import_file(path: Path, name: str) -> ModuleType:
-    for place in (path, path.parent):
-        _refuse_writable(place)
-    full_name = f"{_DROP_IN_PACKAGE}.{name}"
-    spec = importlib.util.spec_from_file_location(full_name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot import {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[full_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[full_name]
-        raise
-    return module
-
-
-def _refuse_writable(path: Path) -> None:
-    found = path.stat()
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PermissionError(f"{path} can be written by others; chmod go-w it")
-    if found.st_uid not in (0, os.getuid()):
-        raise PermissionError(f"{path} belongs to another user")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from dagfs.model.dag import Dag, Mark, Step
+from dagfs.model.dag import Dag, Step, Variable
 from dagfs.model.edit import Change, Edit, Evidence
-from dagfs.model.fingerprint import Classify, FieldClass, dag_fields, digest, fingerprint, step_fields
+from dagfs.model.fingerprint import Classify, FieldClass, dag_fields, fingerprint, step_fields
 from dagfs.model.run import Attempt
-from dagfs.planning.usage import is_opaque, used_names
+from dagfs.planning.usage import is_opaque, names_in, used_names
 
 Pair = tuple[str | None, str | None]
 
@@ -21,6 +21,7 @@ class Basis:
 
     dag: Dag
     params: Mapping[str, str] = field(default_factory=dict)
+    """Every parameter's value in that attempt."""
 
 
 def compare(
@@ -50,6 +51,7 @@ def compare(
         if number not in differences:
             differences[number] = _variable_differences(bases[number], new)
         params[step.name], env[step.name] = differences[number]
+    shell = new.dag.shell or attempt.header.shell
     return Edit(
         old=old,
         new=new.dag,
@@ -61,7 +63,7 @@ def compare(
         params=params,
         env=env,
         uses=used_names(new.dag),
-        opaque=frozenset(step.name for step in new.dag.steps if is_opaque(step)),
+        opaque=frozenset(step.name for step in new.dag.steps if is_opaque(step, shell)),
         evidence=evidence or {},
     )
 
@@ -89,7 +91,7 @@ def _dag_changes(old: Dag, new: Dag, classify: Classify) -> Iterable[Change]:
 
 
 def _step_changes(old: Step, new: Step, classify: Classify) -> Iterable[Change]:
-    if old == new:
+    if old == new and not old.executor.config:
         return
     for path, before, after in _differences(dict(step_fields(old)), dict(step_fields(new))):
         mark = new.mark(path)
@@ -99,24 +101,35 @@ def _step_changes(old: Step, new: Step, classify: Classify) -> Iterable[Change]:
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:
     for path in dict.fromkeys((*old, *new)):
         before, after = old.get(path), new.get(path)
-        if before != after:
+        if not _same(before, after):
             yield path, before, after
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and not as `1` and `true` are: an executor may tell them apart."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
 def _variable_differences(old: Basis, new: Basis) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
-    texts = [{variable.name: variable.value for variable in basis.dag.env} for basis in (old, new)]
+    then, now = _written(old.dag.env), _written(new.dag.env)
     return (
         {name: (before, after) for name, before, after in _differences(old.params, new.params)},
-        {name: (before, after) for name, before, after in _differences(*texts)},
+        {name: (_text(before), _text(after)) for name, before, after in _differences(then, now)},
     )
 
 
-def without_marks(dag: Dag) -> Dag:
-    """The same DAG as it is read back from disk, where nothing is known of lines."""
-    empty: dict[str, Mark] = {}
-    return replace(dag, marks=empty, steps=tuple(replace(step, marks=empty) for step in dag.steps))
+def _written(env: Sequence[Variable]) -> dict[str, list[Any]]:
+    """What decides each variable: its texts, and which of the names in them stand before it."""
+    found: dict[str, list[Any]] = {}
+    for variable in env:
+        earlier = sorted(names_in(variable.value) & found.keys())
+        found.setdefault(variable.name, []).append([variable.value, earlier])
+    return found
 
 
-def dag_digest(dag: Dag) -> str:
-    """A digest of everything a spec means; comments and layout do not count."""
-    return digest(dag.as_data())
+def _text(entries: list[Any] | None) -> str | None:
+    return None if entries is None else "; ".join(text for text, _ in entries)

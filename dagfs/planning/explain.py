@@ -66,14 +66,16 @@ _SEVERITIES = {
 def _answer(finding: Finding, plan: Plan) -> str:
     if plan.lifts(finding):
         return "allowed"
-    if finding.severity is Severity.ASK and finding not in plan.questions:
+    if finding.severity is Severity.ASK and not plan.is_open(finding):
         return f"answered: {plan.answers.stale_answer(finding.step or '*')}"
     return ""
 
 
 def is_cosmetic(edit: Edit) -> bool:
-    """Nothing that the spec means has changed."""
-    return not (edit.changes or edit.added or edit.removed or edit.renamed)
+    """Nothing that runs by the spec has changed: only comments, layout, or words for people."""
+    meant = any(change.kind is not FieldClass.COSMETIC for change in edit.changes)
+    values = any(edit.params.values()) or any(edit.env.values())
+    return not (meant or values or edit.added or edit.removed or edit.renamed)
 
 
 def edit_lines(edit: Edit) -> list[str]:

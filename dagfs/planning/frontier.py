@@ -22,7 +22,10 @@ class Outcome:
 
 
 class Frontier:
-    """Follows a graph as its steps settle. Every edge is looked at once."""
+    """Follows a graph as its steps settle. Every edge is looked at twice at most.
+
+    What stands behind a step that was stopped is neither ready nor blocked: it has not started.
+    """
 
     def __init__(self, dag: Dag, settled: Mapping[str, Outcome] | None = None) -> None:
         self._dag = dag
@@ -31,12 +34,12 @@ class Frontier:
         self._outcomes: dict[str, Outcome] = {}
         self._ready: deque[str] = deque()
         self._blocked: list[tuple[str, Outcome]] = []
-        given = settled or {}
+        self._outcomes.update(settled or {})
         for name, count in self._waiting.items():
-            if count == 0 and name not in given:
+            if count == 0 and name not in self._outcomes:
                 self._ready.append(name)
-        for name, outcome in given.items():
-            self._settle(name, outcome, given)
+        for name in settled or {}:
+            self._pass_on(name)
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -61,26 +64,30 @@ class Frontier:
 
     def settle(self, name: str, outcome: Outcome) -> None:
         """A step ended; what stands behind it becomes ready or blocked."""
-        self._settle(name, outcome, {})
+        self._outcomes[name] = outcome
+        self._pass_on(name)
 
-    def _settle(self, name: str, outcome: Outcome, given: Mapping[str, Outcome]) -> None:
-        work = deque([(name, outcome)])
+    def _pass_on(self, name: str) -> None:
+        work = deque([name])
         while work:
-            name, outcome = work.popleft()
-            self._outcomes[name] = outcome
-            for child in self._following[name]:
+            for child in self._following[work.popleft()]:
                 self._waiting[child] -= 1
-                if self._waiting[child] or child in given:
+                if self._waiting[child] or child in self._outcomes:
                     continue
                 obstacle = self._obstacle(child)
                 if obstacle is None:
                     self._ready.append(child)
-                else:
+                elif obstacle.state is not StepState.NOT_STARTED:
                     self._blocked.append((child, obstacle))
-                    work.append((child, obstacle))
+                    self._outcomes[child] = obstacle
+                    work.append(child)
 
     def _obstacle(self, name: str) -> Outcome | None:
-        """Why a step whose parents have all settled cannot start. A failure weighs more than a skip."""
+        """Why a step whose parents have all settled cannot start.
+
+        A failure weighs more than a stop, and a stop more than a skip.
+        """
+        stop: Outcome | None = None
         skip: Outcome | None = None
         for parent in self._dag.by_name[name].depends:
             outcome = self._outcomes[parent]
@@ -89,28 +96,34 @@ class Frontier:
             if outcome.state is StepState.SKIPPED:
                 if not self._dag.by_name[parent].continue_on.skipped:
                     skip = skip or Outcome(StepState.SKIPPED, reason=f"upstream {parent} was skipped")
-                continue
-            return Outcome(StepState.UPSTREAM_FAILED, reason=f"upstream {parent}: {outcome.state}")
-        return skip
+            elif outcome.state is StepState.ABORTED:
+                stop = Outcome(StepState.NOT_STARTED)
+            else:
+                return Outcome(StepState.UPSTREAM_FAILED, reason=f"upstream {parent}: {outcome.state}")
+        return stop or skip
+
+
+_FINE = frozenset({StepState.SUCCEEDED, StepState.PARTIALLY_SUCCEEDED, StepState.SKIPPED})
+"""How the steps of a run that went well have ended."""
 
 
 def verdict(outcomes: Iterable[Outcome], *, stopped: bool = False, timed_out: bool = False) -> RunState:
     """How a run ended, from how its steps did."""
-    states = list(outcomes)
-    hard = {each.state for each in states if not each.tolerated}
+    ends = list(outcomes)
+    tolerated = any(each.tolerated for each in ends)
+    states = {each.state for each in ends if not each.tolerated}
     if timed_out:
         return RunState.FAILED
-    if StepState.REJECTED in hard:
+    if StepState.REJECTED in states:
         return RunState.REJECTED
     if stopped:
         return RunState.ABORTED
-    if hard & {StepState.FAILED, StepState.LOST, StepState.UPSTREAM_FAILED, StepState.ABORTED}:
+    if any(state.is_settled for state in states - _FINE):
         return RunState.FAILED
-    if StepState.WAITING in hard:
+    if StepState.WAITING in states:
         return RunState.WAITING
-    tolerated = any(each.tolerated for each in states)
-    if tolerated and not any(each.state.is_success for each in states):
+    if states - _FINE or (tolerated and not any(state.is_success for state in states)):
         return RunState.FAILED
-    if tolerated or StepState.PARTIALLY_SUCCEEDED in hard:
+    if tolerated or StepState.PARTIALLY_SUCCEEDED in states:
         return RunState.PARTIALLY_SUCCEEDED
     return RunState.SUCCEEDED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from dagfs.planning.frontier import Outcome
 
 _LONGEST_PATTERN = 256
 _LONGEST_TEXT = 64 * 1024
+_LONGEST_FACTOR = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +89,23 @@ def repeat_wait(policy: RepeatPolicy, executions: int, ending: Ending, met: bool
 
 
 def _wait(interval: float, backoff: float, longest: float, before: int) -> float:
-    # Past a few hundred doublings the power alone would overflow.
-    wait = interval * min(backoff ** min(before, 64), 1e9)
+    # The power alone would overflow after some hundred doublings.
+    endless = backoff > 1 and before * math.log(backoff) > math.log(_LONGEST_FACTOR)
+    wait = interval * (_LONGEST_FACTOR if endless else backoff**before)
     return min(wait, longest) if longest else wait
 
 
 def matches(pattern: str, text: str, *, whole_line: bool = True) -> bool:
-    """`text` fits: one of its lines equals `pattern` (or holds it), or `re:` matches one of them."""
+    """Whether one line of `text` equals `pattern` (or holds it), or fits the expression after `re:`.
+
+    An expression that is none, or is longer than 256 characters, fits nothing.
+    """
     if pattern.startswith("re:"):
         if len(pattern) > _LONGEST_PATTERN:
             return False
         try:
             found = re.compile(pattern[3:])
-        except re.error:
+        except (re.error, OverflowError):
             return False
         return any(found.search(line) for line in text[:_LONGEST_TEXT].splitlines() or [""])
     lines = text.splitlines() or [""]
@@ -107,9 +113,12 @@ def matches(pattern: str, text: str, *, whole_line: bool = True) -> bool:
 
 
 def condition_met(condition: Condition, exit_code: int | None, value: str) -> bool:
-    """Whether a condition holds: by its command's exit code, or by its value where one is expected."""
+    """Whether a condition holds: by its command's exit code, or by its value where one is expected.
+
+    What could not be found out (no exit code, or the command of a value failed) meets nothing,
+    negated or not.
+    """
     if condition.expected is None:
-        met = exit_code == 0
-    else:
-        met = exit_code in (0, None) and matches(condition.expected, value)
-    return met is not condition.negate
+        return exit_code is not None and (exit_code == 0) is not condition.negate
+    known = exit_code in (0, None)
+    return known and matches(condition.expected, value) is not condition.negate

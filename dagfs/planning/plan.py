@@ -36,7 +36,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the operator said to the questions a plan may have. Part of the plan's id."""
+    """What the operator said to a plan's questions. All but the reason is part of the plan's id."""
 
     on_stale: tuple[tuple[str, str], ...] = ()
     """Step (or `*`) to `rerun`, `keep` or `error`; the last that fits counts."""
@@ -54,6 +54,18 @@ class Answers:
             if name in ("*", step):
                 found = answer
         return found
+
+    def deciding_data(self) -> dict[str, Any]:
+        """What of it decides, the same for two ways of saying the same; the reason decides nothing."""
+        answers: dict[str, str] = {}
+        for name, answer in self.on_stale:
+            answers = {name: answer} if name == "*" else {**answers, name: answer}
+        rest = answers.pop("*", "error")
+        return {
+            "on_stale": {name: answer for name, answer in answers.items() if answer != rest} | {"*": rest},
+            "allow": sorted(set(self.allow)),
+            "kill_orphans": self.kill_orphans,
+        }
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -99,11 +111,7 @@ class Plan:
     @property
     def questions(self) -> tuple[Finding, ...]:
         """Findings that wait for an answer."""
-        return tuple(
-            finding
-            for finding in self.findings
-            if finding.severity is Severity.ASK and self.answers.stale_answer(finding.step or "*") == "error"
-        )
+        return tuple(finding for finding in self.findings if self.is_open(finding))
 
     @property
     def rejections(self) -> tuple[Finding, ...]:
@@ -114,9 +122,20 @@ class Plan:
             if finding.severity is Severity.REJECT and not self.lifts(finding)
         )
 
+    def is_open(self, finding: Finding) -> bool:
+        """It asks something that the operator has not answered."""
+        asks = finding.severity is Severity.ASK
+        return asks and self.answers.stale_answer(finding.step or "*") == "error"
+
+    def blocks(self, finding: Finding) -> bool:
+        """It stands in the way of the plan."""
+        rejects = finding.severity is Severity.REJECT and not self.lifts(finding)
+        return rejects or self.is_open(finding)
+
     def lifts(self, finding: Finding) -> bool:
         """The operator allowed what this finding rejects, and here that is possible."""
-        return finding.allowable and finding.rule in self.answers.allow
+        rejects = finding.severity is Severity.REJECT
+        return rejects and finding.allowable and finding.rule in self.answers.allow
 
     def as_data(self) -> dict[str, Any]:
         """The JSON of `dagfs plan --json`, which `dagfs retry --plan FILE` takes back."""
@@ -159,5 +178,5 @@ def finding_data(finding: Finding, plan: Plan) -> dict[str, Any]:
         "message": finding.message,
         "hint": finding.hint,
         "allowable": finding.allowable,
-        "blocks": finding in plan.rejections or finding in plan.questions,
+        "blocks": plan.blocks(finding),
     }

@@ -1,22 +1,26 @@
 """Plans a retry: which steps keep their work and which run, with a reason for each.
 
-`plan_retry` has no clock, disk or plugin of its own: rules come in as a function.
+`plan_retry` has no clock, disk or plugin of its own: rules come in as a function. Every step, edge,
+reference and change is looked at once each time the rules are asked, and they are asked again only
+after an answer has sent kept steps back to run.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from dagfs.model.dag import Dag, Step
+from dagfs.model.dag import Step
 from dagfs.model.edit import Action, Edit, Finding, Severity
 from dagfs.model.fingerprint import FieldClass, digest
-from dagfs.model.graph import topological
+from dagfs.model.graph import children, closure
 from dagfs.model.reference import references
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.plan import Answers, Decision, Plan, Verdict
-from dagfs.planning.usage import texts
+from dagfs.planning.usage import condition_texts, texts, used_names
 
 Check = Callable[[Edit], Iterable[Finding]]
 """All compatibility rules: what they find about an edit."""
@@ -38,20 +42,19 @@ class Request:
 def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
     """The plan for continuing a run with an edited spec, or with the one it has."""
     edit = replace(edit, kill_orphans=request.answers.kill_orphans)
-    consumed = consumers(edit.new)
-    again: dict[str, str] = {}
+    own = _unfinished(edit) | _reconsidered(edit)
+    needs = _lost_needs(edit)
     while True:
-        decisions = _decide(edit, again, request.answers)
-        seen = replace(edit, actions={each.step: each.action for each in decisions})
-        findings = tuple(sorted(_unique(check(seen)), key=_place))
-        more = _reruns(seen, findings, request.answers, again) | _lost_work(seen, consumed)
+        seen, decisions = _decide(edit, own, needs)
+        findings = tuple(sorted(dict.fromkeys(check(seen)), key=_place))
+        more = _sent_back(seen, findings, request.answers)
         if not more:
             break
-        again.update(more)
+        own |= more
     decisions = _kept_stale(decisions, findings, request.answers)
     plan = Plan(
         run=request.run,
-        id=plan_id(edit.attempt, request),
+        id=plan_id(edit, request),
         verdict=Verdict.COMPATIBLE,
         base=edit.attempt.n,
         attempt=edit.attempt.n + 1,
@@ -64,26 +67,47 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
     return replace(plan, verdict=_verdict(plan))
 
 
-def plan_id(attempt: Attempt, request: Request) -> str:
+def plan_id(edit: Edit, request: Request) -> str:
     """Covers all that decides, so that an equal id means an equal plan. The reason given decides nothing."""
     return digest(
         {
             "run": request.run,
-            "attempt": attempt.n,
-            "states": {name: [step.state, step.attempt, step.stale] for name, step in attempt.steps.items()},
-            "spec": request.spec_sha256,
-            "answers": {**request.answers.as_data(), "reason": ""},
+            "attempt": [edit.attempt.n, edit.attempt.state],
+            "steps": {name: _facts(step) for name, step in edit.attempt.steps.items()},
+            "spec": [request.spec, request.spec_sha256],
+            "edit": _edit_data(edit),
+            "answers": request.answers.deciding_data(),
             "circumstances": dict(request.circumstances),
         }
     )
 
 
+def _facts(step: StepRun) -> list[Any]:
+    return [
+        *(step.state, step.attempt, step.basis, step.stale, step.tolerated, step.ever_started),
+        *(step.exit_code, step.signal, sorted(step.outputs)),
+    ]
+
+
+def _edit_data(edit: Edit) -> dict[str, Any]:
+    """What the edit changes, and the values and evidence it is seen against."""
+    # Steps whose work answers to one attempt share one mapping of differences.
+    shared = {id(each): digest(each) for each in (*edit.params.values(), *edit.env.values())}
+    return {
+        "changes": [[each.step, each.field, each.old, each.new, each.kind] for each in edit.changes],
+        "shape": [edit.added, edit.removed, edit.renamed, {s.name: s.depends for s in edit.new.steps}],
+        "params": {name: shared[id(each)] for name, each in edit.params.items()},
+        "env": {name: shared[id(each)] for name, each in edit.env.items()},
+        "opaque": sorted(edit.opaque),
+        "evidence": {
+            name: [each.outputs, each.artifacts_missing, each.artifacts_altered, each.work_changed]
+            for name, each in edit.evidence.items()
+        },
+    }
+
+
 def _place(finding: Finding) -> tuple[int, int, str, str]:
     return (-finding.severity, finding.line, finding.rule, finding.step or "")
-
-
-def _unique(findings: Iterable[Finding]) -> list[Finding]:
-    return list(dict.fromkeys(findings))
 
 
 def _verdict(plan: Plan) -> Verdict:
@@ -101,62 +125,98 @@ def _is_complete(attempt: Attempt) -> bool:
     return attempt.state in (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
 
 
-def _decide(edit: Edit, again: Mapping[str, str], answers: Answers) -> tuple[Decision, ...]:
-    """One pass in topological order; the result is in the order of the spec."""
-    retry_tolerated = not _has_hard_failure(edit.attempt)
-    decided: dict[str, Decision] = {}
-    for name in topological(edit.new.depends):
-        parents = edit.new.by_name[name].depends
-        running = next((p for p in parents if p in decided and decided[p].action is Action.RUN), None)
-        decided[name] = _decide_step(edit, name, running, again.get(name), retry_tolerated, answers)
-    return tuple(decided[step.name] for step in edit.new.steps if step.name in decided)
+# -- which steps run -----------------------------------------------------------------------------
 
-
-def _decide_step(
-    edit: Edit, name: str, running: str | None, again: str | None, retry_tolerated: bool, answers: Answers
-) -> Decision:
-    step = edit.state(name)
-    if step.state is StepState.RUNNING and not (answers.kill_orphans or again or running):
-        return Decision(name, Action.ADOPT, f"still running since attempt {step.attempt}", step.attempt)
-    reason = _why_unfinished(step, retry_tolerated)
-    if running and step.state in (StepState.UPSTREAM_FAILED, StepState.NOT_STARTED):
-        reason = f"upstream {running} runs"
-    if reason:
-        return Decision(name, Action.RUN, reason + _edited(edit, name))
-    if again:
-        return Decision(name, Action.RUN, again)
-    if running:
-        return Decision(name, Action.RUN, f"upstream {running} runs")
-    if step.state is StepState.SKIPPED and _condition_changed(edit, name):
-        return Decision(name, Action.RUN, "its precondition changed")
-    action = Action.KEEP_STALE if step.stale else Action.KEEP
-    return Decision(name, action, _why_kept(edit, step), step.attempt)
-
-
-def _why_unfinished(step: StepRun, retry_tolerated: bool) -> str:
-    """Why a step must run whatever the edit; empty where its work can be kept."""
-    state = step.state
-    if state.is_success or state is StepState.SKIPPED:
-        return ""
-    if state is StepState.FAILED:
-        if step.tolerated and not retry_tolerated:
-            return ""
-        how = f"signal {step.signal}" if step.signal else f"exit {step.exit_code}"
-        return f"failed ({how})" if step.exit_code is not None else "failed"
-    return _WHY_RUN.get(state, str(state))
-
-
-_WHY_RUN = {
+_NEVER_RAN = {
     StepState.NOT_STARTED: "never ran",
     StepState.QUEUED: "never ran",
+    StepState.UPSTREAM_FAILED: "never ran: an upstream step failed",
+}
+_UNFINISHED = {
     StepState.RUNNING: "was running when its engine died",
     StepState.RETRYING: "was between two tries",
     StepState.WAITING: "was waiting",
     StepState.ABORTED: "was stopped",
     StepState.REJECTED: "was rejected",
-    StepState.UPSTREAM_FAILED: "never ran: an upstream step failed",
     StepState.LOST: "its end is unknown",
+    **_NEVER_RAN,
 }
+
+Needs = Mapping[str, Mapping[str, str]]
+"""For each step, those whose work it uses although it is gone from the disk, with what is gone."""
+
+
+def _decide(edit: Edit, own: Mapping[str, str], needs: Needs) -> tuple[Edit, tuple[Decision, ...]]:
+    """From the steps with a reason of their own to a decision on each, in the order of the spec."""
+    running, adopted = _spread(edit, own, needs)
+    decisions = tuple(_decision(edit, name, running, adopted) for name in edit.new.by_name)
+    actions = {each.step: each.action for each in decisions}
+    anyway = frozenset(closure(own, children(edit.old.depends)))
+    return replace(edit, actions=actions, anyway=anyway), decisions
+
+
+def _spread(edit: Edit, own: Mapping[str, str], needs: Needs) -> tuple[dict[str, str], set[str]]:
+    """All steps that run, with their reasons, and those that are adopted instead.
+
+    What runs takes along all that stands behind it, and the makers of what it needs and is lost.
+    """
+    behind = children(edit.new.depends)
+    adopted = {name for name in edit.new.by_name if name not in own and _can_adopt(edit, name)}
+    running = dict(own)
+    work = deque((*own, *sorted(adopted)))
+    while work:
+        name = work.popleft()
+        word = "runs" if name in running else "is still running"
+        found = dict.fromkeys(behind.get(name, ()), f"upstream {name} {word}")
+        found |= {maker: gone for maker, gone in needs.get(name, {}).items() if name in running}
+        for each, reason in found.items():
+            if each not in running:
+                running[each] = reason
+                work.append(each)
+    return running, adopted - running.keys()
+
+
+def _can_adopt(edit: Edit, name: str) -> bool:
+    return edit.state(name).state is StepState.RUNNING and not edit.kill_orphans
+
+
+def _decision(edit: Edit, name: str, running: Mapping[str, str], adopted: Collection[str]) -> Decision:
+    step = edit.state(name)
+    if name in adopted:
+        return Decision(name, Action.ADOPT, f"still running since attempt {step.attempt}", step.attempt)
+    if name in running:
+        return Decision(name, Action.RUN, _why_this_runs(edit, name, running))
+    action = Action.KEEP_STALE if step.stale else Action.KEEP
+    return Decision(name, action, _why_kept(edit, step), step.attempt)
+
+
+def _why_this_runs(edit: Edit, name: str, running: Mapping[str, str]) -> str:
+    """For a step that never ran, a parent that runs says more than that."""
+    if edit.state(name).state in _NEVER_RAN:
+        parent = next((each for each in edit.new.by_name[name].depends if each in running), None)
+        if parent:
+            return f"upstream {parent} runs" + _edited(edit, name)
+    return running[name]
+
+
+def _unfinished(edit: Edit) -> dict[str, str]:
+    """The steps that must run whatever was edited: no work of theirs can be kept, no process adopted."""
+    keep_tolerated = _has_hard_failure(edit.attempt)
+    found = {}
+    for name in edit.new.by_name:
+        step = edit.state(name)
+        kept = step.state.is_success or step.state is StepState.SKIPPED or (step.tolerated and keep_tolerated)
+        if not kept and not _can_adopt(edit, name):
+            found[name] = _why_unfinished(step) + _edited(edit, name)
+    return found
+
+
+def _why_unfinished(step: StepRun) -> str:
+    if step.state is StepState.FAILED:
+        if step.signal:
+            return f"failed (signal {step.signal})"
+        return "failed" if step.exit_code is None else f"failed (exit {step.exit_code})"
+    return _UNFINISHED[step.state]
 
 
 def _has_hard_failure(attempt: Attempt) -> bool:
@@ -167,8 +227,54 @@ def _has_hard_failure(attempt: Attempt) -> bool:
     )
 
 
+def _reconsidered(edit: Edit) -> dict[str, str]:
+    """Skipped steps whose skipping is no longer certain. Judging a condition again costs no work."""
+    skipped = [name for name in edit.new.by_name if edit.state(name).state is StepState.SKIPPED]
+    names = used_names(edit.new, condition_texts) if skipped else {}
+    found = {}
+    for name in skipped:
+        differing = {**edit.params.get(name, {}), **edit.env.get(name, {})}
+        lenient = [
+            parent
+            for parent in edit.new.by_name[name].depends
+            if edit.state(parent).state is StepState.SKIPPED and _changed(edit, parent, "continue_on")
+        ]
+        if _changed(edit, name, "preconditions"):
+            found[name] = "its precondition changed"
+        elif used := sorted(names[name] & differing.keys()):
+            found[name] = f"its precondition uses {used[0]}, which changed"
+        elif lenient:
+            found[name] = f"continue_on of upstream {lenient[0]} changed"
+    return found
+
+
+def _changed(edit: Edit, step: str, path: str) -> bool:
+    return any(each.field == path for each in edit.changes_of(step))
+
+
+def _sent_back(edit: Edit, findings: Iterable[Finding], answers: Answers) -> dict[str, str]:
+    """Kept steps that the operator's answer sends back, with the reason."""
+    found: dict[str, str] = {}
+    for finding in findings:
+        for name in _asked_about(edit, finding):
+            if answers.stale_answer(name) == "rerun":
+                found.setdefault(name, f"stale: {finding.message}")
+    return found
+
+
+def _asked_about(edit: Edit, finding: Finding) -> Iterable[str]:
+    """The kept steps that a question is about: one, or all where it names none."""
+    if finding.severity is not Severity.ASK:
+        return ()
+    names = edit.actions if finding.step is None else (finding.step,)
+    return [name for name in names if edit.is_kept(name)]
+
+
+# -- words for the steps that are kept -----------------------------------------------------------
+
+
 def _edited(edit: Edit, name: str) -> str:
-    words = [_change_words(each.field, each.line) for each in edit.changes if each.step == name]
+    words = [_change_words(each.field, each.line) for each in edit.changes_of(name)]
     return ", " + ", ".join(words) if words else ""
 
 
@@ -180,88 +286,80 @@ def _why_kept(edit: Edit, step: StepRun) -> str:
     reason = f"{step.state.replace('_', ' ')} in attempt {step.attempt or edit.attempt.n}"
     if step.state is StepState.SKIPPED:
         reason = step.reason or "was skipped"
+    if step.tolerated:
+        reason += ", tolerated"
     if step.stale:
-        return f"{reason}, accepted as stale in attempt {step.basis}"
-    changes = [each for each in edit.changes if each.step == step.name]
+        reason += f", kept as stale since attempt {step.basis}"
+    changes = edit.changes_of(step.name)
     if not changes:
-        return reason + ", unchanged"
-    idle = [each for each in changes if each.kind in (FieldClass.OPERATIONAL, FieldClass.COSMETIC)]
+        return reason if step.stale else f"{reason}, unchanged"
+    idle = edit.changes_of(step.name, FieldClass.OPERATIONAL, FieldClass.COSMETIC)
     words = ", ".join(_change_words(each.field, each.line) for each in changes)
     return f"{reason}; {words}" + (", no effect" if len(idle) == len(changes) else "")
-
-
-def _condition_changed(edit: Edit, name: str) -> bool:
-    return any(each.step == name and each.field == "preconditions" for each in edit.changes)
-
-
-def _reruns(
-    edit: Edit, findings: Iterable[Finding], answers: Answers, again: Mapping[str, str]
-) -> dict[str, str]:
-    """Kept steps that the operator's answer sends back, with the reason."""
-    found = {}
-    for finding in findings:
-        name = finding.step
-        if finding.severity is not Severity.ASK or name is None or name in again:
-            continue
-        if edit.is_kept(name) and answers.stale_answer(name) == "rerun":
-            found[name] = f"stale: {finding.message}"
-    return found
 
 
 def _kept_stale(
     decisions: Iterable[Decision], findings: Iterable[Finding], answers: Answers
 ) -> tuple[Decision, ...]:
     """Mark the kept steps whose questions were answered with `keep`."""
-    asked = {each.step: each for each in findings if each.severity is Severity.ASK}
+    first: dict[str | None, Finding] = {}
+    for finding in findings:
+        if finding.severity is Severity.ASK:
+            first.setdefault(finding.step, finding)
     result = []
     for decision in decisions:
-        finding = asked.get(decision.step)
-        if finding and decision.action.is_keep and answers.stale_answer(decision.step) == "keep":
-            reason = f"kept although {finding.message}"
-            decision = replace(decision, action=Action.KEEP_STALE, reason=reason)  # noqa: PLW2901
-        result.append(decision)
+        asked = first.get(decision.step) or first.get(None)
+        if asked and decision.action.is_keep and answers.stale_answer(decision.step) == "keep":
+            reason = f"kept although {asked.message}"
+            result.append(replace(decision, action=Action.KEEP_STALE, reason=reason))
+        else:
+            result.append(decision)
     return tuple(result)
 
 
-def _lost_work(edit: Edit, consumed: Mapping[str, Mapping[str, frozenset[str]]]) -> dict[str, str]:
-    """Kept steps whose work is gone from the disk although a step that runs would use it."""
-    found = {}
+# -- work that is gone ---------------------------------------------------------------------------
+
+
+def _lost_needs(edit: Edit) -> Needs:
+    """Who refers to work that is on record, but no longer on the disk."""
+    lost: dict[tuple[str, str], str] = {}
     for name, evidence in edit.evidence.items():
-        if not edit.is_kept(name):
-            continue
-        uses = {
-            kind
-            for consumer, kinds in consumed.get(name, {}).items()
-            if not edit.is_kept(consumer)
-            for kind in kinds
-        }
-        if evidence.outputs == "missing" and "outputs" in uses:
-            found[name] = "its outputs.json is gone"
-        elif evidence.artifacts_missing and "artifacts" in uses:
-            found[name] = f"its artifact {evidence.artifacts_missing[0]} is gone"
+        if evidence.outputs == "missing":
+            lost[name, "outputs"] = "its outputs.json is gone"
+        if evidence.artifacts_missing:
+            lost[name, "artifacts"] = f"its artifact {evidence.artifacts_missing[0]} is gone"
+    needs: dict[str, dict[str, str]] = {}
+    if lost:
+        producers = _producers(edit)
+        for step in edit.new.steps:
+            for producer, kind in _references(step, edit, producers):
+                if (producer, kind) in lost:
+                    needs.setdefault(step.name, {}).setdefault(producer, lost[producer, kind])
+    return needs
+
+
+def _producers(edit: Edit) -> dict[str, list[str]]:
+    """Output names to the steps that declare them, or have put them out."""
+    found: dict[str, list[str]] = {}
+    for step in edit.new.steps:
+        declared = {step.output.name} if step.output.name else set()
+        for name in declared | edit.state(step.name).outputs.keys():
+            found.setdefault(name, []).append(step.name)
     return found
 
 
-def consumers(dag: Dag) -> Mapping[str, Mapping[str, frozenset[str]]]:
-    """For each step, who refers to what of its work: `{producer: {consumer: {outputs, artifacts, logs}}}`."""
-    producers: dict[str, set[str]] = {}
-    for step in dag.steps:
-        if step.output.name:
-            producers.setdefault(step.output.name, set()).add(step.name)
-    found: dict[str, dict[str, frozenset[str]]] = {}
-    for step in dag.steps:
-        for producer, kind in _references(step, dag, producers):
-            kinds = found.setdefault(producer, {})
-            kinds[step.name] = kinds.get(step.name, frozenset()) | {kind}
-    return found
-
-
-def _references(step: Step, dag: Dag, producers: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
-    """The steps whose work a step's text refers to, and what of it."""
+def _references(step: Step, edit: Edit, producers: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """The steps whose outputs or artifacts a step's text refers to."""
+    names = edit.new.names
+    for name in edit.uses.get(step.name, ()):
+        for producer in producers.get(name, ()):
+            if producer != step.name:
+                yield producer, "outputs"
     for text in texts(step):
         for reference in references(text):
-            for producer in producers.get(reference.name, ()):
-                yield producer, "outputs"
-            if reference.path and reference.name in dag.names:
-                kind = reference.path.split(".")[0]
-                yield dag.names[reference.name], kind if kind in ("outputs", "artifacts") else "logs"
+            name, path = reference.name, reference.path
+            if name == "steps":
+                name, _, path = path.partition(".")
+            kind = path.split(".")[0]
+            if kind in ("outputs", "artifacts") and name in names:
+                yield names[name], kind

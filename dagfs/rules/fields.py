@@ -41,7 +41,7 @@ _TABLES = {"step": _by_path(_STEP), "dag": _by_path(_DAG)}
 
 @hookimpl
 def classify_field(owner: str, path: str) -> FieldClass | None:
-    table = _TABLES[owner]
+    table = _TABLES.get(owner, {})
     while path:
         if path in table:
             return table[path]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dagfs.hooks import hookimpl
+from dagfs.model.dag import Step
 from dagfs.model.edit import Action, Edit, Finding, Severity
-from dagfs.model.fingerprint import FieldClass
 from dagfs.model.rule import Rule
 from dagfs.model.state import StepState
+from dagfs.rules.stale import doubts
 
 RUNNING = "orphan.running"
 
@@ -34,22 +35,27 @@ def check_edit(edit: Edit) -> Sequence[Finding]:
 def _running(edit: Edit) -> Iterator[Finding]:
     if edit.kill_orphans:
         return
+    shell = edit.old.shell != edit.new.shell
     for step in edit.new.steps:
         if edit.state(step.name).state is not StepState.RUNNING:
             continue
-        changed = [c.field for c in edit.changes_of(step.name, FieldClass.SEMANTIC)]
-        changed += [name for name in edit.params.get(step.name, {}) if name in edit.uses[step.name]]
-        if edit.action(step.name) is Action.ADOPT and not changed:
+        asked = (each for each in doubts(edit, step, shell=shell) if each.severity is Severity.ASK)
+        changed = next(asked, None)
+        if edit.action(step.name) is Action.ADOPT and changed is None:
             continue
-        what = f"its {changed[0]} changed" if changed else "a step before it would run again"
-        mark = step.mark(changed[0] if changed else "")
-        yield Finding(
-            RUNNING,
-            Severity.REJECT,
-            f"step {step.name!r} is still running, and {what}",
-            step.name,
-            changed[0] if changed else "",
-            mark.line,
-            mark.column,
-            "wait until it has ended, or end it with --kill-orphans",
-        )
+        yield _reject(step, changed)
+
+
+def _reject(step: Step, changed: Finding | None) -> Finding:
+    mark = step.mark()
+    what = f"{changed.field} changed" if changed else "a step before it would run again"
+    return Finding(
+        RUNNING,
+        Severity.REJECT,
+        f"step {step.name!r} is still running, and {what}",
+        step.name,
+        changed.field if changed else "",
+        changed.line if changed else mark.line,
+        changed.column if changed else mark.column,
+        "wait until it has ended, or end it with --kill-orphans",
+    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dagfs.hooks import hookimpl
-from dagfs.model.dag import Dag, Step
-from dagfs.model.edit import Edit, Finding, Severity
-from dagfs.model.graph import ancestors
+from dagfs.model.dag import Step
+from dagfs.model.edit import Action, Edit, Finding, Severity
+from dagfs.model.graph import topological
 from dagfs.model.rule import Rule
 
 MISSING = "outputs.missing"
@@ -23,7 +23,7 @@ def rules() -> Sequence[Rule]:
             MISSING,
             "Every output that a step to run refers to is kept or will be made.",
             accepted="dropping an `output` that nobody to run refers to, and re-running its step",
-            refused="dropping `output: ROWS` of `extract` while `load` says `${ROWS}`",
+            refused="dropping `output: ROWS` of a step that runs again, while `load` says `${ROWS}`",
         ),
         Rule(
             VERIFY,
@@ -45,65 +45,91 @@ def check_edit(edit: Edit) -> Sequence[Finding]:
     return [*_missing(edit), *_altered(edit)]
 
 
-def _declared(dag: Dag) -> dict[str, set[str]]:
-    """Output names to the steps that declare them."""
-    found: dict[str, set[str]] = {}
-    for step in dag.steps:
-        if step.output.name:
-            found.setdefault(step.output.name, set()).add(step.name)
+def _missing(edit: Edit) -> Iterator[Finding]:
+    makers = _makers(edit)
+    wanted = _wanted(edit, makers.keys())
+    if not wanted:
+        return
+    bits = {
+        maker: 1 << n for n, maker in enumerate(dict.fromkeys(m for each in makers.values() for m in each))
+    }
+    above = _above(edit.new.depends, bits)
+    for step in edit.new.steps:
+        for name in sorted(wanted.get(step.name, ())):
+            upstream = [maker for maker in makers[name] if above[step.name] & bits[maker]]
+            if upstream and not any(_gives(edit, maker, name) for maker in upstream):
+                yield _unmet(edit, step, name, upstream)
+
+
+def _makers(edit: Edit) -> dict[str, list[str]]:
+    """Output names to the steps that declare them, declared them, or have put them out."""
+    found: dict[str, list[str]] = {}
+    for step in edit.new.steps:
+        before = edit.old.by_name.get(step.name)
+        names = {step.output.name, before.output.name if before else "", *edit.state(step.name).outputs}
+        for name in names - {""}:
+            found.setdefault(name, []).append(step.name)
     return found
 
 
-def _missing(edit: Edit) -> Iterator[Finding]:
-    old, new = _declared(edit.old), _declared(edit.new)
+def _wanted(edit: Edit, made: Iterable[str]) -> dict[str, set[str]]:
+    """For each step to run, the outputs it refers to; parameters and variables can stand in for one."""
     given = {param.name for param in edit.new.params} | {variable.name for variable in edit.new.env}
+    names = set(made) - given
+    found = {}
     for step in edit.new.steps:
-        if edit.is_kept(step.name):
-            continue
-        names = edit.uses.get(step.name, frozenset()) & (old.keys() | new.keys())
-        names -= given | {variable.name for variable in step.env} | {step.output.name}
-        if names:
-            upstream = set(ancestors(step.name, edit.new.depends))
-            yield from (
-                finding
-                for name in sorted(names)
-                if (finding := _check(edit, step, name, upstream, old, new)) is not None
-            )
+        used = names & edit.uses.get(step.name, frozenset()) - {step.output.name}
+        if used and edit.action(step.name) is Action.RUN:
+            found[step.name] = used
+    return found
 
 
-def _check(
-    edit: Edit,
-    step: Step,
-    name: str,
-    upstream: set[str],
-    old: Mapping[str, set[str]],
-    new: Mapping[str, set[str]],
-) -> Finding | None:
-    makers = new.get(name, set()) & upstream
-    if any(not edit.is_kept(maker) or name in edit.state(maker).outputs for maker in makers):
-        return None
+def _above(depends: Mapping[str, Sequence[str]], bits: Mapping[str, int]) -> dict[str, int]:
+    """For each step the makers upstream of it, one bit each, so that a large graph stays cheap."""
+    found: dict[str, int] = {}
+    for name in topological(depends):
+        found[name] = 0
+        for parent in depends[name]:
+            found[name] |= found[parent] | bits.get(parent, 0)
+    return found
+
+
+def _gives(edit: Edit, maker: str, name: str) -> bool:
+    """The step has put it out and is kept, or will put it out, as far as the spec tells.
+
+    One that is kept as skipped gives what it gave the last time: nothing.
+    """
+    if edit.is_kept(maker):
+        state = edit.state(maker)
+        return name in state.outputs or not state.state.is_success
+    before = edit.old.by_name.get(maker)
+    # What a step writes to $DAGFS_OUTPUT stands in no spec: it is expected to do so again.
+    dropped = before is not None and before.output.name == name
+    return edit.new.by_name[maker].output.name == name or not dropped
+
+
+def _unmet(edit: Edit, step: Step, name: str, upstream: Sequence[str]) -> Finding:
     field, line, column = _place(step, name)
-    if makers:
-        maker = sorted(makers)[0]
+    declares = [maker for maker in upstream if edit.new.by_name[maker].output.name == name]
+    if declares:
+        maker = declares[0]
         have = ", ".join(sorted(edit.state(maker).outputs)) or "none"
         message = (
             f"step {step.name!r} needs {name}, which finished step {maker!r} did not put out (it has {have})"
         )
         hint = f"--on-stale rerun runs {maker} again; or refer to what it has put out: {have}"
-    elif old.get(name, set()) & upstream:
-        maker = sorted(old[name] & upstream)[0]
+    else:
+        maker = upstream[0]
         message = f"step {step.name!r} needs {name}, which step {maker!r} no longer puts out"
         hint = f"put `output: {name}` of {maker} back, or stop referring to {name}"
-    else:
-        return None
     return Finding(MISSING, Severity.REJECT, message, step.name, field, line, column, hint)
 
 
 def _place(step: Step, name: str) -> tuple[str, int, int]:
     """The field of the step that names the output, as far as that can be seen."""
-    word = re.compile(rf"\$\{{?{re.escape(name)}\b")
+    word = re.compile(rf"(?<!\w){re.escape(name)}\b")
     for field, value in step.as_data().items():
-        if word.search(str(value)):
+        if "$" in str(value) and word.search(str(value)):
             mark = step.mark(field)
             return field, mark.line, mark.column
     mark = step.mark()

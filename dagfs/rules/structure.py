@@ -19,6 +19,7 @@ ADD = "structure.add"
 REMOVE = "structure.remove"
 DEPENDS = "structure.depends"
 DAG = "structure.dag"
+_NEVER_RAN = (StepState.NOT_STARTED, StepState.QUEUED, StepState.UPSTREAM_FAILED)
 
 
 @hookimpl
@@ -35,21 +36,23 @@ def rules() -> Sequence[Rule]:
             "A retry adds no steps.",
             accepted="doing the extra work in a step that runs anyway",
             refused="a new step `notify` at the end",
-            loosened_by="--allow structure.add, where no kept step comes to stand behind the new one",
+            loosened_by="--allow structure.add, where no finished step comes to stand behind the new one",
         ),
         Rule(
             REMOVE,
             "A retry removes no steps.",
             accepted="making a step's command `true`",
             refused="deleting `report`",
-            loosened_by="--allow structure.remove, where the step never ran and nothing waits for it",
+            loosened_by="--allow structure.remove, where the step never ran and nothing waits for it or "
+            "refers to it",
         ),
         Rule(
             DEPENDS,
             "A retry keeps what each step waits for.",
             accepted="the same names in another order",
             refused="`load` no longer waiting for `transform`",
-            loosened_by="--allow structure.depends, where the step and all it waited or will wait for run",
+            loosened_by="--allow structure.depends, where the step and those it is tied to or cut off from "
+            "run anyway",
         ),
         Rule(
             DAG,
@@ -87,19 +90,27 @@ def _renamed(edit: Edit) -> Iterator[Finding]:
 
 
 def _added(edit: Edit) -> Iterator[Finding]:
-    behind = children(edit.new.depends)
+    if not edit.added:
+        return
+    finished = edit.old.by_name.keys() - edit.anyway
+    before_finished = closure(finished, edit.new.depends)
     for name in edit.added:
-        harmless = not any(edit.is_kept(each) for each in closure([name], behind))
+        harmless = name not in before_finished
         hint = "take it out and `dagfs run` the new spec instead"
         mark = edit.new.by_name[name].mark("name")
         yield _reject(ADD, mark, f"step {name!r} was added", step=name, hint=hint, allowable=harmless)
 
 
 def _removed(edit: Edit) -> Iterator[Finding]:
+    if not edit.removed:
+        return
+    gone = set(edit.removed)
     behind = children(edit.old.depends)
+    mentioned = frozenset().union(*edit.uses.values())
     for name in edit.removed:
-        never_ran = edit.state(name).state in (StepState.NOT_STARTED, StepState.UPSTREAM_FAILED)
-        alone = all(child in edit.removed for child in behind[name])
+        step, state = edit.old.by_name[name], edit.state(name)
+        never_ran = state.state in _NEVER_RAN and not state.ever_started
+        alone = gone.issuperset(behind[name]) and not {name, step.id, step.output.name} & mentioned
         hint = f"put {name!r} back; `command: 'true'` makes it do nothing"
         yield _reject(
             REMOVE,
@@ -126,12 +137,12 @@ def _rewired(edit: Edit) -> Iterator[Finding]:
 
 def _rewiring(edit: Edit, name: str, old: set[str], new: set[str]) -> Finding:
     touched = {name, *(old ^ new)}
-    harmless = not any(edit.is_kept(each) for each in touched)
+    harmless = edit.anyway.issuperset(touched)
     words = [f"no longer waits for {each!r}" for each in sorted(old - new)]
     words += [f"now waits for {each!r}" for each in sorted(new - old)]
-    kept = sorted(each for each in touched if edit.is_kept(each))
-    hint = f"restore its dependencies: {', '.join(sorted(old)) or 'none'}"
-    message = f"step {name!r} {' and '.join(words)}" + (f" (kept: {', '.join(kept)})" if kept else "")
+    finished = ", ".join(sorted(touched - edit.anyway))
+    hint = f"let it wait for {', '.join(sorted(old)) or 'nothing'} again"
+    message = f"step {name!r} {' and '.join(words)}" + (f" (not to run: {finished})" if finished else "")
     mark = edit.new.by_name[name].mark("depends")
     return _reject(DEPENDS, mark, message, step=name, field="depends", hint=hint, allowable=harmless)
 

@@ -114,7 +114,10 @@ class Catalogue:
         run_id = next(islice(found, back, None), None)
         if run_id is None:
             whose = f"DAG {dag!r}" if dag else "this store"
-            raise NotFound(f"{whose} has no {back + 1} runs" if back else f"{whose} has no runs yet")
+            hint = None if back else f"start one with `dagfs run {dag or 'NAME'}`"
+            raise NotFound(
+                f"{whose} has no {back + 1} runs" if back else f"{whose} has no runs yet", hint=hint
+            )
         return run_id
 
     def _by_path(self, reference: str) -> str:

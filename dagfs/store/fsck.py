@@ -45,6 +45,9 @@ class Damage:
 def check_store(store: RunStore) -> list[Damage]:
     """Check every run, and look for what does not belong."""
     found: list[Damage] = []
+    if not store.home.runs.exists():
+        message = "there is no store: no run was made yet, or its disk is not mounted"
+        return [Damage(store.home.runs, 0, message, False)]
     try:
         store.store_id()
     except DagfsError as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dagfs.model.run import Attempt, Run, StepRun
 from dagfs.model.state import StepState
-from dagfs.store.layout import RunPaths, StepPaths
+from dagfs.store.layout import RunPaths, StepPaths, step_folder
 
 MANY_STEPS = 2000
 """Above this many steps the details of succeeded ones are left out."""
 _HERE = RunPaths(Path())
+_STDOUT, _STDERR = StepPaths(Path()).stdout.name, StepPaths(Path()).stderr.name
 
 
 def status_document(run: Run, *, as_of: tuple[int, int], complete: bool = False) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def _step(step: StepRun) -> dict[str, Any]:
         "finished": step.finished,
         "reason": step.reason,
         "outputs": dict(step.outputs),
-        **_logs(step.log_attempt, _HERE.attempt(step.log_attempt).step(step.name)),
+        **_logs(_step_folder(step.log_attempt), step_folder(step.name)),
         "error": step.error,
         **_extras(step),
     }
@@ -80,16 +82,22 @@ def _handler(n: int, handler: StepRun) -> dict[str, Any]:
     return {
         "state": str(handler.state),
         "exit_code": handler.exit_code,
-        **_logs(n, _HERE.attempt(n).handler(handler.name)),
+        **_logs(str(_HERE.attempt(n).handlers), step_folder(handler.name)),
         "error": handler.error,
     }
 
 
-def _logs(attempt: int, paths: StepPaths) -> dict[str, str | None]:
+@lru_cache(maxsize=64)
+def _step_folder(attempt: int) -> str:
+    """Where an attempt's steps lie, relative to the run; empty for no attempt."""
+    return str(_HERE.attempt(attempt).steps) if attempt else ""
+
+
+def _logs(folder: str, name: str) -> dict[str, str | None]:
     """Where the logs lie, relative to the run; None where there are none."""
     return {
-        "stdout": str(paths.stdout) if attempt else None,
-        "stderr": str(paths.stderr) if attempt else None,
+        "stdout": f"{folder}/{name}/{_STDOUT}" if folder else None,
+        "stderr": f"{folder}/{name}/{_STDERR}" if folder else None,
     }
 
 
