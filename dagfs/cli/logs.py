@@ -52,7 +52,7 @@ def run(command: Command) -> int:
             break
         time.sleep(_POLL)
     if printer.is_silent:
-        who = ", ".join(title for title, path in logs if path.name == "stdout.log")
+        who = ", ".join(dict.fromkeys(title.removesuffix(", stderr") for title, _ in logs))
         command.output.say(f"nothing was printed by {who}" if who else "nothing was printed")
     return ExitCode.DONE
 

@@ -117,7 +117,16 @@ def _open_standard_streams() -> None:
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _drop_unwritten() -> None:
+    """Forget what a stream does not take: Python would try again at its end, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -131,7 +140,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(error.exit_code)
     except BrokenPipeError:
         # The reader went away, as with `| head`; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
@@ -144,6 +152,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(ExitCode.IO_ERROR)
     except Exception:  # noqa: BLE001 - the last resort: a bug becomes one line and a report
         return _report_bug()
+    finally:
+        _drop_unwritten()
 
 
 def _report_bug() -> int:
