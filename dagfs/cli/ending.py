@@ -22,9 +22,7 @@ def conclude(command: Command, home: Home, result: Result) -> int:
     """Say how it ended, what to type next, and give the exit code."""
     if not command.options.json:
         path = shown(home.paths.run(result.run).root)
-        why = f": {result.reason}" if result.reason else ""
-        state = command.output.state(str(result.state))
-        command.output.line(f"{path}  {state}{why}")
+        command.output.line(f"{path}  {command.output.state(str(result.state), result.reason)}")
         if result.state in (RunState.FAILED, RunState.PARTIALLY_SUCCEEDED, RunState.ABORTED):
             next_commands(command.output, what_next(result.run, result.state))
     if result.signal == signal.SIGINT:

@@ -87,9 +87,10 @@ class Output:
         """`text` in a style, where standard output takes colour."""
         return _paint(text, style) if self._color[id(self._out)] else text
 
-    def state(self, state: str) -> str:
-        """A state with its symbol, in its colour."""
-        return self.styled(f"{SYMBOLS.get(state, '·')} {state}", _STATE_STYLES.get(state, ""))
+    def state(self, state: str, reason: str = "") -> str:
+        """A state with its symbol, in its colour; a reason that begins with the state stands for both."""
+        words = reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
+        return self.styled(f"{SYMBOLS.get(state, '·')} {visible(words)}", _STATE_STYLES.get(state, ""))
 
     def table(self, rows: Sequence[Sequence[str]], *, indent: str = "", head: bool = False) -> None:
         """Rows in columns as wide as need be. Cells may hold styles."""

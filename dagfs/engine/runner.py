@@ -247,7 +247,9 @@ class Runner:
             name for name, run in self._fold.steps.items() if run.state in (StepState.FAILED, StepState.LOST)
         ]
         if state is RunState.FAILED and failed:
-            return f"failed at {', '.join(failed[:5])}"
+            first = self._fold.steps[failed[0]]
+            more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            return f"failed at {first.name}{more}" + (f" ({first.reason})" if first.reason else "")
         return ""
 
     def _outcomes(self) -> Iterator[Outcome]:

@@ -8,7 +8,7 @@ import stat
 import time
 from pathlib import Path
 
-from dagfs.errors import Refused
+from dagfs.errors import Problem, Refused, SpecError
 from dagfs.store.files import open_regular, store_error
 
 LARGEST_SPEC = 4 * 1024 * 1024
@@ -24,7 +24,8 @@ def sha256(data: bytes) -> str:
 def capture(path: Path) -> bytes | None:
     """The file's bytes, once two readings agree; None where it is not there.
 
-    Refused for what is not a file, empty, larger than 4 MB, or never at rest for two seconds.
+    SpecError for one that is empty or larger than 4 MB; Refused for what is no file, or never at rest for
+    two seconds.
     """
     before = _reading(path)
     for round_ in range(_ROUNDS):
@@ -38,8 +39,12 @@ def capture(path: Path) -> bytes | None:
 
 def _checked(path: Path, reading: tuple[object, bytes] | None) -> bytes | None:
     if reading is not None and not reading[1].strip():
-        raise Refused(f"{path} is empty", hint="remove it to go on with the current spec, or fill it in")
+        raise _unusable(path, "the file is empty", "remove it to go on with the current spec, or fill it in")
     return None if reading is None else reading[1]
+
+
+def _unusable(path: Path, what: str, hint: str | None = None) -> SpecError:
+    return SpecError([Problem(str(path), 0, 0, what, hint)])
 
 
 def _reading(path: Path) -> tuple[object, bytes] | None:
@@ -51,7 +56,7 @@ def _reading(path: Path) -> tuple[object, bytes] | None:
     with open(fd, "rb") as file:
         status = os.fstat(fd)
         if status.st_size > LARGEST_SPEC:
-            raise Refused(f"{path} has {status.st_size} bytes; a spec may have {LARGEST_SPEC}")
+            raise _unusable(path, f"{status.st_size} bytes are too many; a spec may have {LARGEST_SPEC}")
         try:
             data = file.read(LARGEST_SPEC + 1)
         except OSError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby, islice
 from pathlib import Path
 
-from dagfs.errors import DagfsError, NotFound, Refused
+from dagfs.errors import DagfsError, NotFound, UsageError
 from dagfs.store.codec import decode_document
 from dagfs.store.files import read_bytes
 from dagfs.store.layout import HomePaths, valid_address, valid_run_id
@@ -87,7 +87,7 @@ class Catalogue:
     # -- what a person means ------------------------------------------------------------------
 
     def find(self, reference: str) -> str:
-        """The run that `reference` names; NotFound, or Refused where it could be several.
+        """The run that `reference` names; NotFound, or UsageError where it could be several.
 
         It is an id, the beginning of one, a DAG's name (its newest run), `@` (the newest of all), `@-1`
         (the one before), `DAG@-1`, `ROOT/CHILD`, or a path into a run's folder.
@@ -138,10 +138,12 @@ class Catalogue:
             f"there is no run at {reference!r}", hint=f"runs of this home lie in {self._home.runs}"
         )
 
-    def _several(self, reference: str, found: list[str]) -> Refused:
+    def _several(self, reference: str, found: list[str]) -> UsageError:
         shown = ", ".join(found[:_CANDIDATES])
         more = f" and {len(found) - _CANDIDATES} more" if len(found) > _CANDIDATES else ""
-        return Refused(f"{reference!r} could be {len(found)} runs: {shown}{more}", hint="type more of the id")
+        return UsageError(
+            f"{reference!r} could be {len(found)} runs: {shown}{more}", hint="type more of the id"
+        )
 
     def _none(self, reference: str, ids: list[str]) -> NotFound:
         names = {self.dag_of(run_id) for run_id in ids[:200]} | set(ids[:1000])

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dagfs.errors import NotFound, Refused
+from dagfs.errors import NotFound, Refused, UsageError
 from dagfs.store.capture import LARGEST_SPEC
 from dagfs.store.files import open_regular
 from dagfs.store.layout import HomePaths
@@ -43,7 +43,7 @@ def _within(path: Path, top: Path) -> bool:
 
 
 def find(home: HomePaths, name: str) -> Path:
-    """The DAG file that `name` means. NotFound, or Refused where it could be several.
+    """The DAG file that `name` means. NotFound, or UsageError where it could be several.
 
     It is a path to a file, or a file's path in `dags/`, or its name in any folder there; `.yaml` and
     `.yml` may be left off.
@@ -80,7 +80,7 @@ def _by_stem(home: HomePaths, name: str) -> Path:
         return found[0]
     if found:
         shown = ", ".join(str(path.relative_to(home.dags)) for path in found)
-        raise Refused(f"{name!r} could be {len(found)} DAGs: {shown}", hint="give its path within dags/")
+        raise UsageError(f"{name!r} could be {len(found)} DAGs: {shown}", hint="give its path within dags/")
     known = {path.stem for path in paths} | {
         str(path.relative_to(home.dags).with_suffix("")) for path in paths
     }

@@ -118,7 +118,7 @@ class RunStore:
         return self._catalogue.children(run_id)
 
     def find(self, reference: str) -> str:
-        """The run that a person means; see `Catalogue.find`. NotFound, or Refused where it is ambiguous."""
+        """The run that a person means; see `Catalogue.find`. NotFound; UsageError where it is not one."""
         return self._catalogue.find(reference)
 
     def paths(self, run_id: str) -> RunPaths:
@@ -208,7 +208,7 @@ class RunStore:
     # -- edits --------------------------------------------------------------------------------
 
     def read_next(self, run_id: str) -> bytes | None:
-        """The pending edit, None where there is none. Refused when it cannot be used; see `capture`."""
+        """The pending edit, None where there is none. Refused, SpecError; see `capture`."""
         return capture(self.paths(run_id).next_spec)
 
     def write_next(self, run_id: str, data: bytes) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dagfs.errors import NotFound, Refused
+from dagfs.errors import NotFound, UsageError
 from dagfs.store import dags
 from dagfs.store.layout import HomePaths
 
@@ -76,7 +76,7 @@ def test_a_dag_is_found_by_its_path(home: HomePaths, tmp_path: Path, monkeypatch
 
 
 def test_a_name_that_is_several_or_none(home: HomePaths) -> None:
-    with pytest.raises(Refused, match=r"x/same\.yaml, y/same\.yaml"):
+    with pytest.raises(UsageError, match=r"x/same\.yaml, y/same\.yaml"):
         dags.find(home, "same")
     (home.dags / "nightly.yaml").touch()
     with pytest.raises(NotFound) as caught:

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from dagfs.errors import Busy, DagfsError, Damaged, LostOwnership, NewerFormat, NotFound, Refused, StoreError
+from dagfs.errors import (
+    Busy,
+    DagfsError,
+    Damaged,
+    LostOwnership,
+    NewerFormat,
+    NotFound,
+    Refused,
+    SpecError,
+    StoreError,
+    UsageError,
+)
 from dagfs.model.run import RunHeader
 from dagfs.model.state import StepState
 from dagfs.store.claim import Claim
@@ -401,7 +412,7 @@ def test_an_edit_is_begun_once(store: RunStore) -> None:
 )
 def test_only_a_file_can_be_an_edit(make: Callable[[Path], None], word: str, store: RunStore) -> None:
     make(store.home.run(RUN).next_spec)
-    with pytest.raises(Refused, match=word):
+    with pytest.raises((Refused, SpecError), match=word):
         store.read_next(RUN)
 
 
@@ -421,7 +432,7 @@ def test_an_edit_is_taken_up_once_it_is_at_rest(store: RunStore) -> None:
     while not stop.is_set():
         try:
             seen.append(store.read_next(RUN))
-        except Refused:
+        except (Refused, SpecError):
             pass
     thread.join()
     assert store.read_next(RUN) == b"9" * 1199
@@ -490,7 +501,7 @@ def test_a_run_is_found_from_within_its_folder(several: RunStore, monkeypatch: p
 
 
 def test_what_could_be_several_lists_them(several: RunStore) -> None:
-    with pytest.raises(Refused, match=r"mail-aaaa, .*mail-cccc"):
+    with pytest.raises(UsageError, match=r"mail-aaaa, .*mail-cccc"):
         several.find("20261121")
 
 
