@@ -45,8 +45,10 @@ def load(path: Path, name: str) -> tuple[ModuleType, str]:
 
 
 def where(error: BaseException, path: str) -> str:
-    """`file:line` of the place in the drop-in that raised, or `""` where that is not known."""
-    folder = f"{os.path.dirname(path)}/"
+    """`file:line` of the place in the drop-in that raised; `""` where that is not known, or no file."""
+    if not path.endswith(".py"):
+        return ""
+    folder = f"{os.path.dirname(os.path.abspath(path))}/"
     found, trace = "", error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -86,6 +88,8 @@ def _version(files: list[Path]) -> str:
 
 def _import(path: Path, name: str) -> ModuleType:
     full_name = f"{_PACKAGE}.{name}"
+    # Without a package above it, a drop-in that is a folder could not import its own parts.
+    sys.modules.setdefault(_PACKAGE, ModuleType(_PACKAGE)).__path__ = []
     spec = importlib.util.spec_from_file_location(full_name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot import {path}")

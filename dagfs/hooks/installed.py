@@ -23,7 +23,8 @@ def find(folders: Iterable[str]) -> Iterator[tuple[Any, str, str]]:
     seen: set[str] = set()
     for distribution in metadata.distributions(path=announcing):
         try:
-            name, version = distribution.metadata["Name"] or "?", distribution.metadata["Version"] or ""
+            known = distribution.metadata
+            name, version = known.get("Name") or "?", known.get("Version") or ""
             points = [point for point in distribution.entry_points if point.group == GROUP]
         except Exception:  # noqa: BLE001 - an unreadable record of some distribution is not ours to report
             continue

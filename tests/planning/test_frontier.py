@@ -205,7 +205,7 @@ def graphs(draw: st.DrawFn) -> Dag:
     return Dag(steps=tuple(draw(st.permutations(steps))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(graphs(), st.data())
 def test_the_frontier_agrees_with_a_model_that_works_everything_out_anew(
     graph: Dag, data: st.DataObject

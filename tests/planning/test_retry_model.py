@@ -411,7 +411,7 @@ def check_harmless(plan: Plan, bases: Mapping[int, Spec], after: Spec, given: An
     assert {each.step for each in plan.decisions if each.action is Action.RUN} - running <= {*edit.added}
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_the_planner_agrees_with_a_slow_and_obvious_model(data: st.DataObject) -> None:
     spec = Spec(data.draw(dags()), {"P": "1", "Q": "1"})
@@ -443,7 +443,7 @@ def check_carried(attempt: Attempt, plan: Plan) -> None:
             assert not run.kept
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_plan_ids_are_equal_exactly_where_all_that_decides_is(data: st.DataObject) -> None:
     spec = Spec(data.draw(dags()), {"P": "1", "Q": "1"})
