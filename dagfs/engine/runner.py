@@ -5,18 +5,19 @@ Single-threaded: processes are awaited by pidfd, everything else by timer.
 
 from __future__ import annotations
 
-import heapq
 import os
 import selectors
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from dagfs.engine.execution import Attach, Execution, Sleep, Start, Steps, Wish, utc_text
+from dagfs.engine.signals import Signals
+from dagfs.engine.timers import Timers
 from dagfs.engine.tree import kill_by_token, open_process
 from dagfs.engine.view import ending as ending_of
 from dagfs.engine.workplace import Setting
@@ -29,6 +30,7 @@ from dagfs.model.run import Attempt, Fold, Run, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.frontier import Frontier, Outcome, verdict
 from dagfs.planning.outcome import Ending
+from dagfs.planning.visibility import VisibleOutputs
 from dagfs.store.journal import JournalWriter
 from dagfs.store.record import Record, read
 from dagfs.store.runs import Claim
@@ -97,8 +99,7 @@ class Runner:
         self._journal: JournalWriter = claim.journal(setting.attempt.n)
         self._frontier = Frontier(setting.dag, dict(_settled(fold.steps)))
         self._selector = selectors.EpollSelector()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._serial = 0
+        self._timers = Timers()
         self._waiting: deque[Active] = deque()
         self._active: dict[str, Active] = {}
         self._running = 0
@@ -107,7 +108,7 @@ class Runner:
         self._status_due = 0.0
         self._asked = Interruption()
         self._steps_may_start = False
-        self._inherited_outputs: dict[str, dict[str, tuple[int, str]]] = {}
+        self._visible = VisibleOutputs(setting.dag.depends, lambda name: fold.step(name).outputs)
 
     # --- the ledger of the executions
 
@@ -127,43 +128,16 @@ class Runner:
         return utc_text(self._now(), seconds)
 
     def outputs_before(self, step: str) -> Mapping[str, str]:
-        runs = self._fold.steps
         if not step:
-            return {key: value for run in runs.values() for key, value in run.outputs.items()}
-        return {
-            name: runs[maker].outputs[name]
-            for name, (_, maker) in self._makers(step).items()
-            if name in runs[maker].outputs
-        }
-
-    def _makers(self, name: str) -> dict[str, tuple[int, str]]:
-        """Each visible output to how far away, and which step, its maker is; chains share their tables."""
-        found = self._inherited_outputs.get(name)
-        if found is not None:
-            return found
-        tables = [self._passed_on(parent) for parent in self._setting.dag.by_name[name].depends]
-        tables = [table for table in tables if table]
-        merged = tables[0] if tables else {}
-        for table in tables[1:]:
-            merged = {**table, **{k: v for k, v in merged.items() if k not in table or v[0] <= table[k][0]}}
-        self._inherited_outputs[name] = merged
-        return merged
-
-    def _passed_on(self, name: str) -> dict[str, tuple[int, str]]:
-        own = self._fold.step(name).outputs
-        behind = self._makers(name)
-        if not own and not behind:
-            return behind
-        return {
-            **{key: (far + 1, maker) for key, (far, maker) in behind.items()},
-            **dict.fromkeys(own, (1, name)),
-        }
+            runs = self._fold.steps.values()
+            return {name: value for run in runs for name, value in run.outputs.items()}
+        return self._visible.of(step)
 
     # --- the attempt
 
     def run(self) -> RunState:
         """Run to the end. The claim stays held; raises StoreError and LostOwnership."""
-        with _Signals(self._selector, self._on_signal):
+        with Signals(self._selector, self._on_signal):
             try:
                 return self._run_all()
             except LostOwnership:
@@ -176,7 +150,7 @@ class Runner:
 
     def _run_all(self) -> RunState:
         if self._limits.timeout_sec:
-            self._after(self._limits.timeout_sec, self._on_timeout)
+            self._timers.after(self._limits.timeout_sec, self._on_timeout)
         may_run, reason = self._guarded_by_dag_preconditions()
         if may_run and "init" in self._setting.dag.handler_on:
             may_run = self._handler("init", {}).state.is_success
@@ -299,7 +273,7 @@ class Runner:
     def _delay(self, execution: Execution) -> None:
         active = Active(execution, execution.run(), sleeping=True)
         self._active[execution.name] = active
-        self._after(self._limits.delay_sec, lambda: self._wake(active))
+        self._timers.after(self._limits.delay_sec, lambda: self._wake(active))
 
     def _begin(self, execution: Execution) -> None:
         active = Active(execution, execution.run())
@@ -332,7 +306,7 @@ class Runner:
 
     def _sleep(self, active: Active, wish: Sleep) -> None:
         active.sleeping = True
-        self._after(wish.seconds, lambda: self._wake(active))
+        self._timers.after(wish.seconds, lambda: self._wake(active))
 
     def _wake(self, active: Active) -> None:
         if active.sleeping:
@@ -368,7 +342,7 @@ class Runner:
         except LaunchFailed:
             # No process to be had just now: the start is journaled, so only the launch is tried again.
             self._running += 1
-            self._after(_LAUNCH_AGAIN, lambda: self._launch_again(active))
+            self._timers.after(_LAUNCH_AGAIN, lambda: self._launch_again(active))
             return
         active.pidfd = child.pidfd
         self._running += 1
@@ -394,7 +368,7 @@ class Runner:
         self._selector.register(active.pidfd, selectors.EVENT_READ, active)
 
     def _wait(self) -> None:
-        timeout = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+        timeout = self._timers.wait()
         if self._dirty:
             due = max(0.0, self._status_due - time.monotonic())
             timeout = due if timeout is None else min(timeout, due)
@@ -403,15 +377,7 @@ class Runner:
                 self._exited(key.data)
             else:
                 key.data()
-        self._fire()
-
-    def _fire(self) -> None:
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
-
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._serial += 1
-        heapq.heappush(self._timers, (time.monotonic() + seconds, self._serial, action))
+        self._timers.fire()
 
     def _exited(self, active: Active) -> None:
         self._selector.unregister(active.pidfd)
@@ -509,33 +475,3 @@ def _settled(steps: Mapping[str, StepRun]) -> Iterator[tuple[str, Outcome]]:
     for name, run in steps.items():
         if run.state.is_settled:
             yield name, Outcome(run.state, run.tolerated, run.reason)
-
-
-@dataclass(slots=True)
-class _Signals:
-    """Turns SIGINT, SIGTERM and SIGHUP into events of the loop while the attempt runs."""
-
-    selector: selectors.EpollSelector
-    tell: Callable[[int], None]
-    _old: dict[int, Any] = field(default_factory=dict)
-    _pipe: tuple[int, int] = (-1, -1)
-    _old_fd: int = -1
-
-    def __enter__(self) -> None:
-        self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._old_fd = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._old[number] = signal.signal(number, lambda *_: None)
-        self.selector.register(self._pipe[0], selectors.EVENT_READ, self._drain)
-
-    def _drain(self) -> None:
-        for number in os.read(self._pipe[0], 64):
-            if number in self._old:
-                self.tell(number)
-
-    def __exit__(self, *_: object) -> None:
-        for number, old in self._old.items():
-            signal.signal(number, old)
-        signal.set_wakeup_fd(self._old_fd)
-        for end in self._pipe:
-            os.close(end)
