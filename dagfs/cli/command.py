@@ -36,6 +36,11 @@ def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
     parser.add_argument("--json", action="store_true", help=what)
 
 
+def add_via(parser: argparse.ArgumentParser) -> None:
+    """Through what the command is given, for the record; the Python API says so of itself."""
+    parser.add_argument("--via", default="cli", choices=("cli", "api"), help=argparse.SUPPRESS)
+
+
 def shown(path: Path) -> str:
     """A path as a person here would type it."""
     relative = os.path.relpath(path)

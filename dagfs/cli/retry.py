@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dagfs.cli.command import Command, add_json, add_run, shown
+from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.narration import Narrator
@@ -17,6 +17,7 @@ from dagfs.cli.opened import opened
 from dagfs.cli.place import wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
+from dagfs.engine.location import current_actor
 from dagfs.engine.operations import carry_out, require_compatible
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.errors import NotFound, PlanMoved, UsageError
@@ -44,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--detach", action="store_true", help="go on in the background")
     add_answers(parser)
     add_json(parser, "print every event as a line of JSON")
+    add_via(parser)
 
 
 def run(command: Command) -> int:
@@ -75,7 +77,8 @@ def run(command: Command) -> int:
             command.output.say(f"\n{path}  attempt {attempt}", style="bold")
 
     narrator = Narrator(command.output, as_json=options.json)
-    result = carry_out(engine, proposal, observers=[narrator], on_committed=committed, spec=text)
+    who = current_actor(options.via)
+    result = carry_out(engine, proposal, actor=who, observers=[narrator], on_committed=committed, spec=text)
     return conclude(command, engine.home, result)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from dagfs.cli.command import Command, add_json, shown
+from dagfs.cli.command import Command, add_json, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.narration import Narrator
 from dagfs.cli.opened import opened
+from dagfs.engine.location import current_actor
 from dagfs.engine.operations import RunRequest, start_run
 from dagfs.spec.values import parse_assignments
 
@@ -34,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
     add_json(parser, "print every event as a line of JSON")
+    add_via(parser)
     parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
 
 
@@ -60,5 +62,6 @@ def run(command: Command) -> int:
         elif not options.json:
             command.output.say(f"{shown(engine.home.paths.run(run_id).root)}  attempt 1", style="bold")
 
-    result = start_run(engine, request, observers=[narrator], on_created=created)
+    who = current_actor(options.via)
+    result = start_run(engine, request, actor=who, observers=[narrator], on_created=created)
     return conclude(command, engine.home, result)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from dagfs.cli.command import Command, add_json
+from dagfs.cli.family import families
 from dagfs.cli.narration import ago, duration
 from dagfs.cli.output import visible
 from dagfs.cli.place import reading
@@ -19,6 +22,7 @@ examples:
   dagfs runs                           the newest 20
   dagfs runs nightly-import --status failed
   dagfs runs --since 7d -1             ids alone, one a line
+  dagfs runs --tree                    each run below the one that it was made from by `dagfs rerun`
   dagfs runs --json | jq -r '.[] | select(.state == "failed") | .run'
 """
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -38,14 +42,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N, 0 for all [20]")
     parser.add_argument("-1", dest="ids", action="store_true", help="print ids alone")
     parser.add_argument("-0", dest="nul", action="store_true", help="print ids, each followed by NUL")
+    parser.add_argument("--tree", action="store_true", help="each run below the one it was made from")
     add_json(parser, "print their status documents")
 
 
 def run(command: Command) -> int:
     options, output = command.options, command.output
-    found = reading(command).store.summaries(
+    found: Sequence[Mapping[str, Any]] = reading(command).store.summaries(
         options.limit or None, options.dag, options.status, since(options.since) if options.since else None
     )
+    branches = {each["run"]: "" for each in found}
+    if options.tree:
+        found, branches = families(found)
     if options.json:
         output.json(found)
     elif options.nul:
@@ -57,19 +65,19 @@ def run(command: Command) -> int:
         output.say("no runs" + (" like that" if options.dag or options.status or options.since else " yet"))
     else:
         moment = now()
-        rows = [
-            [
-                each["run"],
-                output.state(each["state"]),
-                ago(each.get("created"), moment),
-                duration(each.get("started"), each.get("finished")),
-                f"attempt {each['attempt']}" if each.get("attempt", 1) > 1 else "",
-                visible(each.get("reason") or each.get("error") or "")[:60],
-            ]
-            for each in found
-        ]
-        output.table(rows)
+        output.table([_row(command, branches[each["run"]], each, moment) for each in found])
     return ExitCode.DONE
+
+
+def _row(command: Command, branch: str, each: Mapping[str, Any], moment: datetime) -> list[str]:
+    return [
+        branch + each["run"],
+        command.output.state(each["state"]),
+        ago(each.get("created"), moment),
+        duration(each.get("started"), each.get("finished")),
+        f"attempt {each['attempt']}" if each.get("attempt", 1) > 1 else "",
+        visible(each.get("reason") or each.get("error") or "")[:60],
+    ]
 
 
 def since(text: str) -> str:

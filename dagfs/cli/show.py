@@ -77,6 +77,7 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
         "ran": [step.name for step in attempt.steps.values() if step.tries and not step.kept],
         "kept": [step.name for step in attempt.steps.values() if step.kept],
         "stale": [step.name for step in attempt.steps.values() if step.stale],
+        "marked": [marking.as_data() for marking in attempt.markings],
         "plugins": dict(header.plugins),
     }
 
@@ -91,6 +92,8 @@ def _document(home: Reading, view: View) -> dict[str, Any]:
         "created": header.created,
         "source": header.source,
         "trigger": header.trigger,
+        "root": header.root or None,
+        "parent": header.parent or None,
         "actor": header.actor.as_data(),
         "paths": _paths(home, view),
         "attempts": [_attempt_document(attempt) for attempt in view.run.attempts],
@@ -102,6 +105,9 @@ def _show(command: Command, home: Reading, view: View) -> None:
     output.line(f"run       {header.id}  {output.state(view.state)}")
     output.line(f"dag       {header.dag}, from {header.source}")
     output.line(f"created   {header.created} by {header.actor} ({header.trigger})")
+    if header.parent:
+        first = f", the first of them {header.root}" if header.root != header.parent else ""
+        output.line(f"made from {header.parent}{first}")
     output.line(f"folder    {shown(home.paths.run(header.id).root)}")
     if home.paths.run(header.id).next_spec.exists():
         output.line(f"edit      {shown(home.paths.run(header.id).next_spec)} is pending")
@@ -126,6 +132,13 @@ def _show_attempt(command: Command, attempt: Attempt) -> None:
         ["ran", ", ".join(document["ran"])],
         ["kept", ", ".join(document["kept"])],
         ["stale", ", ".join(document["stale"])],
+        *(
+            [
+                "marked",
+                f"{each.step} {each.state} by {each.actor}: {each.reason} (was {each.was}; {each.time})",
+            ]
+            for each in attempt.markings
+        ),
         ["allowed", ", ".join(header.allowed)],
         ["params", "  ".join(f"{name}={value}" for name, value in header.params.items())],
     ]

@@ -49,7 +49,8 @@ def run(command: Command) -> int:
 
 def _document(view: View) -> dict[str, Any]:
     document = status_document(view.run, as_of=(view.run.last.events, 0), complete=True)
-    return {"format": 1, **document, "orphans": sorted(view.orphans)}
+    markings = [marking.as_data() for attempt in view.run.attempts for marking in attempt.markings]
+    return {"format": 1, **document, "orphans": sorted(view.orphans), "markings": markings}
 
 
 def _show(command: Command, home: Reading, view: View) -> None:
@@ -81,6 +82,13 @@ def _circumstances(view: View) -> list[str]:
         lines.append(", ".join(["interrupted: its engine died", *alive]))
     elif last.reason:
         lines.append(last.reason)
+    shown_below = [step.marking for step in last.steps.values()]
+    lines += [
+        f"{marking.step} was {marking} (after attempt {marking.attempt})"
+        for attempt in view.run.attempts
+        for marking in attempt.markings
+        if marking not in shown_below
+    ]
     params = last.header.params
     if params:
         lines.append("params: " + "  ".join(f"{name}={value}" for name, value in params.items()))

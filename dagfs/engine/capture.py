@@ -87,9 +87,15 @@ def write_outputs(disk: Disk, paths: StepPaths, outputs: Mapping[str, str]) -> s
     """Write outputs.json, synced, and give its sha256; `""` and no file where there are no outputs."""
     if not outputs:
         return ""
-    data = encode_document({"outputs": dict(outputs)})
+    data, sha256 = encode_outputs(outputs)
     disk.replace(paths.outputs, data, durable=True)
-    return hashlib.sha256(data).hexdigest()
+    return sha256
+
+
+def encode_outputs(outputs: Mapping[str, str]) -> tuple[bytes, str]:
+    """The bytes of an outputs file, and their sha256."""
+    data = encode_document({"outputs": dict(outputs)})
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def write_manifest(

@@ -49,7 +49,7 @@ def _of_step(
         elif path.stat().st_size != known["size"] or file_sha256(path) != known["sha256"]:
             altered.append(name)
     return Evidence(
-        outputs=_outputs(_work_of(paths, step), step),
+        outputs=_outputs(paths, step),
         artifacts_missing=tuple(missing),
         artifacts_altered=tuple(altered),
         work_changed=tuple(
@@ -60,11 +60,14 @@ def _of_step(
     )
 
 
-def _outputs(paths: StepPaths, step: StepRun) -> str:
+def _outputs(paths: RunPaths, step: StepRun) -> str:
     if not step.outputs_sha256:
         return "ok"
+    place = _work_of(paths, step).outputs
+    if step.outputs_attempt:
+        place = paths.attempt(step.outputs_attempt).step(step.name).marked_outputs(step.outputs_sha256)
     try:
-        data = paths.outputs.read_bytes()
+        data = place.read_bytes()
     except FileNotFoundError:
         return "missing"
     return "ok" if hashlib.sha256(data).hexdigest() == step.outputs_sha256 else "altered"

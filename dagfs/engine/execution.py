@@ -109,6 +109,11 @@ class Execution:
         return self.handler or self.step.name
 
     @property
+    def is_stopping(self) -> bool:
+        """Nothing more of it is to begin."""
+        return self._ledger.is_stopping()
+
+    @property
     def record_path(self) -> Path:
         """The record of the newest try."""
         return self._logs.record(self._tries)

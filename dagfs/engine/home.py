@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from dagfs.engine.location import new_token, now
-from dagfs.engine.settings import Settings, read_settings
+from dagfs.engine.settings import Settings, configuration
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
 from dagfs.store.runs import RunStore
@@ -25,7 +26,7 @@ class Home:
 def read_home(root: Path) -> Home:
     """Open a home with its settings."""
     paths = HomePaths(root)
-    settings = read_settings(paths.config)
+    settings = configuration(root, os.environ).settings
     disk = Disk(group=settings.group)
     store = RunStore(disk, paths, now=now, token=new_token, store_id=settings.store_id)
     return Home(paths, settings, disk, store)

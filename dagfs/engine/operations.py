@@ -11,12 +11,13 @@ from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.chronicle import Chronicle, Observer
 from dagfs.engine.environment import Values, evaluate, inherited, value_digests
 from dagfs.engine.execution import utc_text
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import close_attempt, end_orphans
-from dagfs.engine.runner import Limits, Observer, Runner
+from dagfs.engine.runner import Limits, Runner
 from dagfs.engine.view import view_run
 from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import Zygote
@@ -38,7 +39,30 @@ from dagfs.store.process import identity
 from dagfs.store.record import Record
 from dagfs.store.runs import Claim
 
-__all__ = ["Proposal", "Result", "RunRequest", "carry_out", "propose_retry", "read_dag", "start_run"]
+__all__ = [
+    "Captured",
+    "Proposal",
+    "Result",
+    "RunRequest",
+    "carry_out",
+    "propose_retry",
+    "read_dag",
+    "start_run",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A spec that a run was made with, and what was decided beside it."""
+
+    text: bytes
+    source: str
+    """The path it was first read from."""
+    folder: str
+    """Where its relative paths start."""
+    options: Options
+    shell: tuple[str, ...]
+    working_dir: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +79,12 @@ class RunRequest:
     trigger: str = "manual"
     reason: str = ""
     dialect: str = ""
+    captured: Captured | None = None
+    """The spec to run, in place of the DAG's file."""
+    root: str = ""
+    """The first run of the family that this one belongs to."""
+    parent: str = ""
+    """The run that this one was made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +103,24 @@ def read_dag(engine: Engine, name: str, dialect: str = "") -> tuple[Path, bytes,
     """A DAG file by name or path: where it is, its bytes, and what came of reading it."""
     path = dags.find(engine.home.paths, name)
     data = dags.read(path)
-    options = Options(dialect=dialect or engine.home.settings.dialect, executors=engine.plugins.executors)
-    return path, data, parse(data, str(path), options=options)
+    return path, data, parse(data, str(path), options=_options(engine, dialect))
+
+
+def _options(engine: Engine, dialect: str) -> Options:
+    return Options(dialect=dialect or engine.home.settings.dialect, executors=engine.plugins.executors)
+
+
+def _from_file(engine: Engine, request: RunRequest) -> Captured:
+    """A DAG file as it is now, with this home's settings."""
+    path = dags.find(engine.home.paths, request.dag)
+    return Captured(
+        dags.read(path),
+        str(path),
+        str(path.resolve().parent),
+        _options(engine, request.dialect),
+        _default_shell(engine),
+        engine.home.settings.working_dir,
+    )
 
 
 def start_run(
@@ -91,14 +137,14 @@ def start_run(
             f"{request.id!r} cannot name a run",
             hint="use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit",
         )
-    path, data, reading = read_dag(engine, request.dag, request.dialect)
+    spec = request.captured or _from_file(engine, request)
+    reading = parse(spec.text, spec.source, options=spec.options)
     if reading.dag is None:
         raise SpecError(reading.errors)
     dag = reading.dag
-    if problems := executor_problems(engine, dag, str(path)):
+    if problems := executor_problems(engine, dag, spec.source):
         raise SpecError(problems)
-    folder = path.resolve().parent
-    values = evaluate(dag, folder, os.environ, request.params)
+    values = evaluate(dag, Path(spec.folder), os.environ, request.params)
     store_id = engine.home.store.ensure()
     who = actor or current_actor()
     moment = now()
@@ -108,22 +154,24 @@ def start_run(
         dag=request.name or dag.name,
         store=store_id,
         created=utc_text(moment),
-        source=str(path),
+        source=spec.source,
         trigger=request.trigger,
         actor=who,
+        root=request.root,
+        parent=request.parent,
         engine=__version__,
     )
     attempt = AttemptHeader(
         n=1,
         spec="spec.v1.yaml",
-        spec_sha256=hashlib.sha256(data).hexdigest(),
+        spec_sha256=hashlib.sha256(spec.text).hexdigest(),
         created=utc_text(moment),
         actor=who,
         reason=request.reason,
         token=new_token(),
-        dag_dir=str(folder),
-        shell=_default_shell(engine),
-        working_dir=engine.home.settings.working_dir,
+        dag_dir=spec.folder,
+        shell=spec.shell,
+        working_dir=spec.working_dir,
         params=values.params,
         overrides=request.params,
         env_sha256=value_digests(values.env, run_id),
@@ -132,7 +180,7 @@ def start_run(
     )
     with Zygote.start() as zygote:
         owner = own(1, attempt.token)
-        with engine.home.store.create(header, data, attempt, dag, owner) as claim:
+        with engine.home.store.create(header, spec.text, attempt, dag, owner) as claim:
             on_created(run_id)
             notices = _undeclared(dag, request.params)
             work = _Work(engine, claim, zygote, header, attempt, dag, values, None, {}, notices)
@@ -303,21 +351,21 @@ def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
     first = read_journal(journal, token=work.attempt.token).events
     for event in first:
         fold.apply(event)
-    settings = work.engine.home.settings
+    chronicle = Chronicle(work.claim, work.run, fold, work.attempt.n)
+    chronicle.tell(observers, first)
+    if work.engine.plugins.has_observers:
+        chronicle.tell([_PluginObserver(work.engine, work.run, chronicle)], first)
+    for message in work.notices:
+        chronicle.note(ev.NOTICE, message=message)
+    active_steps = work.dag.max_active_steps or work.engine.home.settings.active_steps
     runner = Runner(
         setting_of(work.engine, work.claim, work.run, work.attempt, work.dag, work.values),
-        work.claim,
+        chronicle,
         work.zygote,
-        fold,
-        Limits(work.dag.max_active_steps or settings.active_steps, work.dag.timeout_sec, work.dag.delay_sec),
+        Limits(active_steps, work.dag.timeout_sec, work.dag.delay_sec),
         now=now,
         adopted=work.adopted,
     )
-    runner.tell(observers, first)
-    if work.engine.plugins.has_observers:
-        runner.tell([_PluginObserver(work.engine, work.run, runner)], first)
-    for message in work.notices:
-        runner.note(ev.NOTICE, message=message)
     state = runner.run()
     attempt = fold.attempt()
     return Result(work.run.id, attempt.n, state, attempt.reason, runner.stopped_by)
@@ -326,15 +374,15 @@ def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
 class _PluginObserver:
     """Passes events on to plugins. What one of them raises becomes a notice in the journal, once."""
 
-    def __init__(self, engine: Engine, run: RunHeader, runner: Runner) -> None:
-        self._plugins, self._run, self._runner = engine.plugins, run, runner
+    def __init__(self, engine: Engine, run: RunHeader, chronicle: Chronicle) -> None:
+        self._plugins, self._run, self._chronicle = engine.plugins, run, chronicle
         self._complained: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         for complaint in self._plugins.observe(self._run, event):
             if complaint not in self._complained:
                 self._complained.add(complaint)
-                self._runner.note(ev.NOTICE, message=complaint)
+                self._chronicle.note(ev.NOTICE, message=complaint)
 
 
 def setting_of(

@@ -1,19 +1,27 @@
-"""`dagfs.yaml`: what a home is set to."""
+"""What a home is set to, and where each setting comes from.
+
+Highest first: options of the command line, `DAGFS_…` variables, the home's `dagfs.yaml`, the user's
+`$XDG_CONFIG_HOME/dagfs/config.yaml`, the machine's `/etc/dagfs/config.yaml`, the defaults.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dagfs.errors import Problem, SpecError, UsageError
+from dagfs.spec.scalar import resolve
 from dagfs.spec.yaml import load_plain
 
 _LARGEST = 1 << 20
+_PREFIX = "DAGFS_"
+SYSTEM = Path("/etc/dagfs/config.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,11 @@ class Settings:
     on_stale: str = "error"
     plugins: bool = True
     """Whether drop-ins and entry points are loaded."""
-    sha256: str = ""
-    """The digest of the file's text."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of everything that is set; for plan ids."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
     def active_steps(self) -> int:
@@ -88,20 +99,189 @@ def _one_of(*choices: str) -> Any:
     return check
 
 
-_KEYS = {
-    "dialect": ("dialect", _one_of("auto", "dagu1", "dagu2")),
-    "shell": ("shell", _words),
-    "working_dir": ("working_dir", _one_of("dag", "run")),
-    "max_active_steps": ("max_active_steps", _count),
-    "durability": ("durability", _one_of("normal", "strict")),
-    "grace_sec": ("grace_sec", _seconds),
-    "allow": ("allow", _words),
-    "on_stale": ("on_stale", _one_of("error", "rerun", "keep")),
-    "load_plugins": ("plugins", _flag),
-    "store.id": ("store_id", _text),
-    "store.group": ("group", _flag),
+class Setting(NamedTuple):
+    """One key of the files."""
+
+    field: str
+    """Its name in `Settings`."""
+    check: Any
+    """Gives the value as it is kept; TypeError with what it must be."""
+    doc: str
+    schema: Mapping[str, Any]
+    """What an editor takes, as a JSON schema."""
+
+    @property
+    def default(self) -> Any:
+        return getattr(Settings(), self.field)
+
+
+_WORDS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_KEYS: Mapping[str, Setting] = {
+    "dialect": Setting(
+        "dialect",
+        _one_of("auto", "dagu1", "dagu2"),
+        "How DAG files are read where they do not tell it.",
+        {"enum": ["auto", "dagu1", "dagu2"]},
+    ),
+    "shell": Setting(
+        "shell",
+        _words,
+        "The shell of steps that name none; without it your $SHELL if it is a POSIX one, else /bin/sh.",
+        _WORDS,
+    ),
+    "working_dir": Setting(
+        "working_dir",
+        _one_of("dag", "run"),
+        "Where steps start that name no directory: the DAG file's folder, or the run's work folder.",
+        {"enum": ["dag", "run"]},
+    ),
+    "max_active_steps": Setting(
+        "max_active_steps",
+        _count,
+        "The most steps of one run at once; 0 means 16, or four for each processor, whichever is more.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "durability": Setting(
+        "durability",
+        _one_of("normal", "strict"),
+        "`strict` also syncs artifacts to the disk before a step counts as finished.",
+        {"enum": ["normal", "strict"]},
+    ),
+    "grace_sec": Setting(
+        "grace_sec",
+        _seconds,
+        "How long a step that is asked to stop may take before it is killed, in seconds.",
+        {"type": "number", "minimum": 0},
+    ),
+    "allow": Setting(
+        "allow", _words, "Rules that are always allowed to be broken where that is harmless.", _WORDS
+    ),
+    "on_stale": Setting(
+        "on_stale",
+        _one_of("error", "rerun", "keep"),
+        "The standing answer when finished work has changed.",
+        {"enum": ["error", "rerun", "keep"]},
+    ),
+    "load_plugins": Setting("plugins", _flag, "false loads the built-in plugins only.", {"type": "boolean"}),
+    "store.id": Setting(
+        "store_id",
+        _text,
+        "The id that runs/.dagfs-store must have, so that an unmounted disk is noticed.",
+        {"type": "string"},
+    ),
+    "store.group": Setting(
+        "group", _flag, "true lets the group of runs/ read and write runs.", {"type": "boolean"}
+    ),
 }
+SETTINGS = _KEYS
+"""Every setting by the name it has in the files, in the order of the documentation."""
 _SECTIONS = ("store",)
+_OWN = ("store.id",)
+"""Settings that only a home's own file can sensibly have."""
+
+
+# -- one source ----------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """A value, and where it was set."""
+
+    value: Any
+    origin: str
+    """`dagfs.yaml:3` with the file's path, `DAGFS_SHELL`, `--no-plugins` or `default`."""
+
+
+Layer = Mapping[str, Found]
+"""What one source says, by setting."""
+
+
+def merge(layers: Iterable[Layer]) -> dict[str, Found]:
+    """Every setting: the first layer that names one decides, and defaults where none does."""
+    every = list(layers)
+    effective = {}
+    for key, setting in SETTINGS.items():
+        said = next((layer[key] for layer in every if key in layer), None)
+        effective[key] = said or Found(setting.default, "default")
+    return effective
+
+
+def variable(key: str) -> str:
+    """The environment variable of a setting: `DAGFS_STORE_GROUP`."""
+    return _PREFIX + key.replace(".", "_").upper()
+
+
+def environment_layer(env: Mapping[str, str]) -> dict[str, Found]:
+    """What `DAGFS_…` variables say; empty ones say nothing.
+
+    UsageError for a value that does not fit, and for a name that is nearly one of a setting. Others are
+    left alone: steps and containers have variables of this prefix that are no settings.
+    """
+    known = {variable(key): key for key in SETTINGS}
+    found = {}
+    for name, text in sorted(env.items()):
+        if not name.startswith(_PREFIX) or not text or name in _OTHERS:
+            continue
+        if name in known:
+            found[known[name]] = Found(_from_text(name, text, SETTINGS[known[name]]), name)
+        elif near := get_close_matches(name, known, 1, 0.84):
+            hint = f"did you mean {near[0]}? `dagfs explain settings` lists them"
+            raise UsageError(f"the environment has {name}, which is no setting", hint=hint)
+    return found
+
+
+_OTHERS = frozenset(
+    f"{_PREFIX}{name}"
+    for name in (
+        *("HOME", "RUN_ID", "RUN_DIR", "WORK_DIR", "ARTIFACTS_DIR", "OUTPUT", "STEP", "ATTEMPT", "TRY"),
+        *("IS_RETRY", "RUN_STATE", "TRY_TOKEN"),
+    )
+)
+"""What steps get; `dagfs` may be called from within one."""
+
+
+def _from_text(name: str, text: str, setting: Setting) -> Any:
+    """A variable's value, which may look like the number or the truth value that is wanted."""
+    for value in (text, resolve(text)):
+        try:
+            return setting.check(value)
+        except TypeError as error:
+            wrong = error
+    raise UsageError(f"{name} {wrong}, not {text!r}")
+
+
+def read_layer(path: Path, *, home: bool = True) -> dict[str, Found]:
+    """What a file says; nothing where there is no such file. SpecError names every problem.
+
+    With `home` it is a home's own file, which may name its store.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    data, marks = load_plain(text, str(path))
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise SpecError([Problem(str(path), 1, 1, f"{path.name} must be a list of `key: value` lines")])
+    found: dict[str, Found] = {}
+    problems = []
+    for key, value in _flat(data).items():
+        mark = marks.get(key)
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        wrong, hint = _wrong_key(key, home)
+        if wrong:
+            problems.append(Problem(str(path), line, column, wrong, hint))
+            continue
+        try:
+            found[key] = Found(SETTINGS[key].check(value), f"{path}:{line}" if line else str(path))
+        except TypeError as error:
+            problems.append(Problem(str(path), line, column, f"{key} {error}"))
+    if problems:
+        raise SpecError(problems)
+    return found
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,34 +294,49 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _wrong_key(key: str, home: bool) -> tuple[str, str | None]:
+    if key not in SETTINGS:
+        near = get_close_matches(key, SETTINGS, 1)
+        return f"unknown setting {key!r}", f"did you mean {near[0]!r}?" if near else None
+    if key in _OWN and not home:
+        return f"{key} is about one home", "set it in the dagfs.yaml of that home"
+    return "", None
+
+
+# -- all sources ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings that hold, and where each comes from."""
+
+    effective: Mapping[str, Found]
+    files: tuple[Path, ...] = field(default=())
+    """The files that were looked at, highest first, whether or not they exist."""
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(**{SETTINGS[key].field: found.value for key, found in self.effective.items()})
+
+
+def config_files(root: Path | None, env: Mapping[str, str]) -> list[Path]:
+    """The files of a home, of the user and of the machine, highest first."""
+    chosen = env.get("XDG_CONFIG_HOME", "")
+    # The standard says that relative paths are to be ignored.
+    base = Path(chosen) if chosen.startswith("/") else Path(env.get("HOME") or "/") / ".config"
+    own = [root / "dagfs.yaml"] if root else []
+    return [*own, base / "dagfs" / "config.yaml", SYSTEM]
+
+
+def configuration(
+    root: Path | None, env: Mapping[str, str], flags: Mapping[str, Found] | None = None
+) -> Configuration:
+    """Everything that is set for the home at `root`. SpecError, UsageError."""
+    files = config_files(root, env)
+    layers = [read_layer(path, home=root is not None and path.parent == root) for path in files]
+    return Configuration(merge([flags or {}, environment_layer(env), *layers]), tuple(files))
+
+
 def read_settings(path: Path) -> Settings:
-    """The settings in `path`; defaults where there is no such file. SpecError names every problem."""
-    try:
-        text = path.read_bytes()[: _LARGEST + 1]
-    except FileNotFoundError:
-        return Settings()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    data, marks = load_plain(text, str(path))
-    if data is None:
-        return Settings(sha256=hashlib.sha256(text).hexdigest())
-    if not isinstance(data, dict):
-        raise SpecError([Problem(str(path), 1, 1, "dagfs.yaml must be a list of `key: value` lines")])
-    values: dict[str, Any] = {}
-    problems = []
-    for key, value in _flat(data).items():
-        mark = marks.get(key)
-        line, column = (mark.line, mark.column) if mark else (0, 0)
-        if key not in _KEYS:
-            near = get_close_matches(key, _KEYS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else None
-            problems.append(Problem(str(path), line, column, f"unknown setting {key!r}", hint))
-            continue
-        name, check = _KEYS[key]
-        try:
-            values[name] = check(value)
-        except TypeError as error:
-            problems.append(Problem(str(path), line, column, f"{key} {error}"))
-    if problems:
-        raise SpecError(problems)
-    return Settings(**values, sha256=hashlib.sha256(text).hexdigest())
+    """The settings in `path` alone; defaults where there is no such file. SpecError names every problem."""
+    return Configuration(merge([read_layer(path)])).settings

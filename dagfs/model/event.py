@@ -20,6 +20,9 @@ STEP_RETRYING = "step_retrying"
 """step, try, exit_code, until (when the next try starts), reason."""
 STEP_FINISHED = "step_finished"
 """step, state, reason, and for one that ran: try, exit_code, signal, error, outputs, outputs_sha256."""
+STEP_MARKED = "step_marked"
+"""step, state (succeeded, failed or skipped), was, reason, actor; outputs, outputs_sha256 where some were
+given. Somebody said how a step stands; it follows the end of an attempt."""
 HANDLER_STARTED = "handler_started"
 """handler, try, stdout, stderr."""
 HANDLER_FINISHED = "handler_finished"
@@ -54,3 +57,9 @@ class Event:
     def as_data(self) -> dict[str, Any]:
         """The JSON object of `--json` streams."""
         return {"n": self.n, "t": self.time, "event": self.name, **self.data}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Event:
+        """Read back what `as_data` wrote; raises KeyError, TypeError or ValueError for anything else."""
+        rest = {key: value for key, value in data.items() if key not in ("n", "t", "event")}
+        return cls(int(data["n"]), str(data["t"]), str(data["event"]), rest)

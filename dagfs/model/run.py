@@ -94,6 +94,34 @@ class AttemptHeader(Plain):
 
 
 @dataclass(frozen=True, slots=True)
+class Marking:
+    """Somebody said how a step stands, whatever its process did."""
+
+    step: str
+    state: StepState
+    was: StepState
+    attempt: int
+    """The attempt whose end it followed."""
+    actor: Actor
+    time: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"marked {self.state} by {self.actor}: {self.reason}"
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "state": self.state,
+            "was": self.was,
+            "attempt": self.attempt,
+            "actor": self.actor.as_data(),
+            "time": self.time,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StepRun:
     """One step in one attempt: how it stands, and where its work lies."""
 
@@ -130,6 +158,10 @@ class StepRun:
     """The attempt whose spec its work answers to, or was accepted for."""
     tolerated: bool = False
     """It failed, and the spec lets the run go on (`continue_on`)."""
+    marking: Marking | None = None
+    """Who said that it stands so, where somebody did."""
+    outputs_attempt: int = 0
+    """The attempt that holds outputs given with a marking; 0 where the step itself put them out."""
     unrecorded: bool = False
     """Seen on disk but not in the journal: it ended after its engine had died."""
 
@@ -145,6 +177,8 @@ class Attempt:
     reason: str = ""
     steps: Mapping[str, StepRun] = field(default_factory=dict)
     handlers: Mapping[str, StepRun] = field(default_factory=dict)
+    markings: tuple[Marking, ...] = ()
+    """Every marking that followed its end, oldest first."""
     events: int = 0
     """The number of the last event folded in."""
 
@@ -174,10 +208,16 @@ class Run:
         return self.last.state
 
 
+MARKABLE = (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED)
+"""What somebody may say a step is."""
+_WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
+
+
 class Fold:
     """Builds an `Attempt` from events, one at a time.
 
-    A step never leaves a settled state within an attempt, and what was kept or adopted had not begun;
+    A step never leaves a settled state within an attempt unless it is marked after the attempt's end, and
+    what was kept or adopted had not begun;
     an event that says otherwise, or lacks a part, is a damaged or forged journal and raises
     `ValueError` with the event's number.
     """
@@ -286,6 +326,35 @@ class Fold:
     def _step_finished(self, event: Event) -> None:
         self._move(event, StepState(event.data["state"]), **_finished(event))
 
+    def _step_marked(self, event: Event) -> None:
+        data, state = event.data, StepState(event.data["state"])
+        old = self._steps[event.step or ""]
+        if state not in MARKABLE or not self._attempt.state.is_over:
+            raise ValueError(f"step {old.name!r} cannot be marked {state} now")
+        actor = Actor.from_data(data["actor"])
+        marking = Marking(
+            old.name, state, StepState(data["was"]), self._header.n, actor, event.time, data["reason"]
+        )
+        given = {"outputs_attempt": self._header.n, "outputs": data.get("outputs")}
+        self._steps[old.name] = replace(
+            old,
+            state=state,
+            attempt=old.attempt or self._header.n,
+            basis=self._header.n,
+            reason=str(marking),
+            error=None,
+            until=None,
+            stale=False,
+            tolerated=False,
+            finished=old.finished or event.time,
+            marking=marking,
+            **({"outputs_sha256": data["outputs_sha256"], **given} if "outputs_sha256" in data else {}),
+        )
+        self._attempt = replace(self._attempt, markings=(*self._attempt.markings, marking))
+        if state is StepState.FAILED and self._attempt.state in _WENT_WELL:
+            reason = f"step {old.name} was {marking}"
+            self._attempt = replace(self._attempt, state=RunState.FAILED, reason=reason)
+
     def _handler_started(self, event: Event) -> None:
         name = event.data["handler"]
         changes = _started(self._header.n, event)
@@ -303,6 +372,8 @@ def _started(n: int, event: Event) -> dict[str, Any]:
         "attempt": n,
         "log_attempt": n,
         "basis": n,
+        "marking": None,
+        "outputs_attempt": 0,
         "tries": event.data["try"],
         "offsets": (event.data.get("stdout", 0), event.data.get("stderr", 0)),
         "exit_code": None,
@@ -335,6 +406,7 @@ _CHANGES = {
     ev.STEP_STARTED: Fold._step_started,
     ev.STEP_RETRYING: Fold._step_retrying,
     ev.STEP_FINISHED: Fold._step_finished,
+    ev.STEP_MARKED: Fold._step_marked,
     ev.HANDLER_STARTED: Fold._handler_started,
     ev.HANDLER_FINISHED: Fold._handler_finished,
 }

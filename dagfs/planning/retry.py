@@ -86,6 +86,7 @@ def _facts(step: StepRun) -> list[Any]:
     return [
         *(step.state, step.attempt, step.basis, step.stale, step.tolerated, step.ever_started),
         *(step.exit_code, step.signal, sorted(step.outputs)),
+        *((step.marking.time, step.outputs_sha256) if step.marking else ()),
     ]
 
 
@@ -212,6 +213,8 @@ def _unfinished(edit: Edit) -> dict[str, str]:
 
 
 def _why_unfinished(step: StepRun) -> str:
+    if step.marking:
+        return str(step.marking)
     if step.state is StepState.FAILED:
         if step.signal:
             return f"failed (signal {step.signal})"
@@ -229,7 +232,7 @@ def _has_hard_failure(attempt: Attempt) -> bool:
 
 def _reconsidered(edit: Edit) -> dict[str, str]:
     """Skipped steps whose skipping is no longer certain. Judging a condition again costs no work."""
-    skipped = [name for name in edit.new.by_name if edit.state(name).state is StepState.SKIPPED]
+    skipped = [name for name in edit.new.by_name if _was_skipped(edit.state(name))]
     names = used_names(edit.new, condition_texts) if skipped else {}
     found = {}
     for name in skipped:
@@ -239,13 +242,27 @@ def _reconsidered(edit: Edit) -> dict[str, str]:
             for parent in edit.new.by_name[name].depends
             if edit.state(parent).state is StepState.SKIPPED and _changed(edit, parent, "continue_on")
         ]
-        if _changed(edit, name, "preconditions"):
+        marked = [each for each in edit.new.by_name[name].depends if _is_now_done(edit, each)]
+        if marked:
+            found[name] = f"upstream {marked[0]} was marked succeeded"
+        elif _changed(edit, name, "preconditions"):
             found[name] = "its precondition changed"
-        elif used := sorted(names[name] & differing.keys()):
+        elif edit.new.by_name[name].preconditions and (used := sorted(names[name] & differing.keys())):
             found[name] = f"its precondition uses {used[0]}, which changed"
         elif lenient:
             found[name] = f"continue_on of upstream {lenient[0]} changed"
     return found
+
+
+def _was_skipped(step: StepRun) -> bool:
+    """By a condition; what somebody marked so stays so."""
+    return step.state is StepState.SKIPPED and step.marking is None
+
+
+def _is_now_done(edit: Edit, name: str) -> bool:
+    """Marked succeeded since the steps behind it were judged."""
+    step = edit.state(name)
+    return step.state.is_success and step.marking is not None and step.marking.attempt == edit.attempt.n
 
 
 def _changed(edit: Edit, step: str, path: str) -> bool:
@@ -284,7 +301,9 @@ def _change_words(path: str, line: int) -> str:
 
 def _why_kept(edit: Edit, step: StepRun) -> str:
     reason = f"{step.state.replace('_', ' ')} in attempt {step.attempt or edit.attempt.n}"
-    if step.state is StepState.SKIPPED:
+    if step.marking:
+        reason = str(step.marking)
+    elif step.state is StepState.SKIPPED:
         reason = step.reason or "was skipped"
     if step.tolerated:
         reason += ", tolerated"
@@ -292,7 +311,7 @@ def _why_kept(edit: Edit, step: StepRun) -> str:
         reason += f", kept as stale since attempt {step.basis}"
     changes = edit.changes_of(step.name)
     if not changes:
-        return reason if step.stale else f"{reason}, unchanged"
+        return reason if step.stale or step.marking else f"{reason}, unchanged"
     idle = edit.changes_of(step.name, FieldClass.OPERATIONAL, FieldClass.COSMETIC)
     words = ", ".join(_change_words(each.field, each.line) for each in changes)
     return f"{reason}; {words}" + (", no effect" if len(idle) == len(changes) else "")

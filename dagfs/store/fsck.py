@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dagfs.errors import DagfsError
-from dagfs.model.event import STEP_FINISHED
+from dagfs.model.event import STEP_FINISHED, STEP_MARKED
 from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import PENDING, open_regular, read_bytes
@@ -145,6 +145,7 @@ class _Check:
             return
         self._attempts[header.n] = attempt
         yield from self._outputs(paths, reading)
+        yield from _marked_outputs(paths, reading)
         yield from _manifests(paths)
         yield from self._status(paths, reading)
 
@@ -195,6 +196,15 @@ class _Check:
             if stored == decode_document(encode_document(document), Path()):
                 return True
         return False
+
+
+def _marked_outputs(paths: AttemptPaths, reading: JournalReading) -> Iterator[Damage]:
+    for event in reading.events:
+        digest = str(event.data.get("outputs_sha256", ""))
+        if event.name == STEP_MARKED and digest:
+            file = paths.step(event.step or "").marked_outputs(digest)
+            if _sha256(file) != digest:
+                yield Damage(file, 0, f"it is not what step {event.step!r} was marked with", True)
 
 
 def _lines(path: Path, reading: JournalReading) -> Iterator[Damage]:

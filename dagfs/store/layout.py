@@ -78,6 +78,10 @@ class StepPaths:
     def outputs(self) -> Path:
         return self.root / "outputs.json"
 
+    def marked_outputs(self, sha256: str) -> Path:
+        """Outputs given with a marking; what the step itself put out stays beside them."""
+        return self.root / f"outputs.marked-{sha256[:12]}.json"
+
     @property
     def artifacts(self) -> Path:
         return self.root / "artifacts"

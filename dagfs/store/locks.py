@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from dagfs.errors import Busy, LostOwnership, NotFound
 from dagfs.store.codec import encode_document
-from dagfs.store.files import Disk, store_error
+from dagfs.store.files import PENDING, Disk, store_error
 from dagfs.store.layout import RunPaths
-from dagfs.store.owner import Owner, holder, read_owner
+from dagfs.store.owner import LockTable, Owner, holder, read_owner
 
 
 def _file_lock(path: str, mode: int) -> Any:
@@ -99,3 +101,30 @@ def take_abandoned(stage: RunPaths, disk: Disk) -> RunLock | None:
     except OSError as error:
         raise store_error("lock", stage.lock, error) from error
     return None if lock is None else RunLock(stage, lock)
+
+
+def try_out(folder: Path, disk: Disk) -> str:
+    """Take a lock on a new file in `folder` and remove it again; what is wrong with locks there, or "".
+
+    StoreError where no file can be written.
+    """
+    path = folder / f"{PENDING}lock-{os.urandom(6).hex()}"
+    disk.put_new(path, b"")
+    try:
+        first, second = _file_lock(str(path), disk.file_mode), None
+        try:
+            second = _file_lock(str(path), disk.file_mode)
+            if first is None or second is not None:
+                return "a second process would get a lock that is held"
+            if not LockTable.read().known:
+                return "/proc/locks cannot be read, so owners are only guessed at by their process number"
+            return ""
+        finally:
+            for lock in (first, second):
+                if lock is not None:
+                    lock.release()
+    except (OSError, NotImplementedError) as error:
+        return f"no lock can be taken: {error}"
+    finally:
+        with suppress(FileNotFoundError):
+            disk.remove_file(path)

@@ -109,5 +109,6 @@ def _extras(step: StepRun) -> Mapping[str, Any]:
         "tolerated": step.tolerated,
         "signal": step.signal,
         "until": step.until,
+        "marked": step.marking.as_data() if step.marking else None,
     }
     return {key: value for key, value in found.items() if value}

@@ -1,0 +1,151 @@
+"""Marks a step by hand: who says that it stands so, when and why goes into the journal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from dagfs.engine.bootstrap import Engine
+from dagfs.engine.capture import LARGEST_OUTPUT, encode_outputs
+from dagfs.engine.location import current_actor, new_token
+from dagfs.engine.operations import own
+from dagfs.engine.recovery import close_attempt, end_orphans
+from dagfs.engine.view import view_run
+from dagfs.errors import Busy, NotFound, NothingToDo, Refused, UsageError
+from dagfs.model import event as ev
+from dagfs.model.dag import Dag
+from dagfs.model.event import Event
+from dagfs.model.run import MARKABLE, Actor, Attempt, Marking, RunHeader, StepRun
+from dagfs.model.state import StepState
+from dagfs.planning.marks import missing_outputs, used_otherwise
+from dagfs.store.journal import JournalWriter
+from dagfs.store.runs import Claim
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def mark_step(
+    engine: Engine,
+    run_id: str,
+    word: str,
+    state: StepState,
+    why: str,
+    *,
+    outputs: Mapping[str, str] | None = None,
+    actor: Actor | None = None,
+) -> Marking:
+    """Say how a step stands; the next retry goes by that. `word` is the step's name or id.
+
+    Raises Busy while anything of the run is at work, NotFound, UsageError, Refused where outputs are
+    missing, NothingToDo where the step stands so already, StoreError.
+    """
+    given = _checked(state, why, outputs or {})
+    with engine.home.store.claim(run_id, own(0, new_token())) as claim:
+        view = view_run(engine.home.store, run_id, held=True)
+        if view.orphans:
+            raise Busy(
+                f"step {next(iter(view.orphans))!r} of run {run_id} is still running; its engine is dead",
+                hint=f"`dagfs stop {run_id}` ends it, `dagfs retry {run_id}` takes it over",
+            )
+        dag = engine.home.store.dag(run_id, view.run.last.n)
+        name = _step(dag, run_id, word)
+        all_outputs = _outputs(dag, view.run.last, name, state, given)
+        end_orphans(claim.paths, view, kill=False)
+        recorded = close_attempt(engine, claim, view)
+        data = {
+            "step": name,
+            "state": state,
+            "was": view.run.last.steps[name].state,
+            "reason": why.strip(),
+            "actor": (actor or current_actor()).as_data(),
+            **_kept(engine, claim, recorded, name, all_outputs),
+        }
+        _commit(engine, claim, recorded.n, view.run.header, data)
+        claim.write_status(recorded.n, engine.home.store.document(run_id, complete=False))
+        return engine.home.store.load(run_id).last.markings[-1]
+
+
+def _checked(state: StepState, why: str, outputs: Mapping[str, str]) -> Mapping[str, str]:
+    """What does not depend on the run."""
+    if state not in MARKABLE:
+        raise UsageError(f"a step is marked {', '.join(MARKABLE[:-1])} or {MARKABLE[-1]}, not {state}")
+    if not why.strip():
+        raise UsageError("marking a step needs a reason", hint="add -m 'why'")
+    if outputs and state is not StepState.SUCCEEDED:
+        raise UsageError(f"a step marked {state} has no outputs", hint="leave --output out")
+    for name, value in outputs.items():
+        if not _NAME.fullmatch(name) or "\0" in value:
+            raise UsageError(f"{name!r} cannot be an output", hint="write --output NAME=VALUE")
+    if sum(len(value.encode(errors="surrogateescape")) for value in outputs.values()) > LARGEST_OUTPUT:
+        raise UsageError(f"the outputs are larger than {LARGEST_OUTPUT} bytes")
+    return outputs
+
+
+def _step(dag: Dag, run_id: str, word: str) -> str:
+    if word in dag.names:
+        return dag.names[word]
+    near = get_close_matches(word, dag.names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(dag.by_name)}"
+    raise NotFound(f"run {run_id} has no step {word!r}", hint=hint)
+
+
+def _outputs(
+    dag: Dag, attempt: Attempt, name: str, state: StepState, given: Mapping[str, str]
+) -> Mapping[str, str] | None:
+    """The outputs to write with the marking; None where those on record stand. Raises what refuses it."""
+    step = attempt.steps[name]
+    outputs = {**step.outputs, **given}
+    changes = outputs != dict(step.outputs)
+    if step.state is state and not changes:
+        raise NothingToDo(f"step {name!r} is {state} already")
+    if state is not StepState.SUCCEEDED:
+        return None
+    if missing := missing_outputs(dag, attempt, name, {**_done(step), **given}):
+        needs = ", ".join(f"{output} (for step {user!r})" for output, user in missing.items())
+        options = " ".join(f"--output {output}=…" for output in missing)
+        raise Refused(f"step {name!r} cannot be marked succeeded without {needs}", hint=f"give {options}")
+    if used := used_otherwise(dag, attempt, name, given, attempt.header.shell):
+        raise Refused(
+            f"step {used[1]!r} has finished with another {used[0]} than the one given for {name!r}",
+            hint=f"mark {used[1]} failed first, so that it runs again",
+        )
+    return outputs if changes else None
+
+
+def _done(step: StepRun) -> Mapping[str, str]:
+    """The outputs of finished work; what a step put out before it failed is nobody's word."""
+    was_done = step.state.is_success or (step.marking is not None and step.marking.was.is_success)
+    return step.outputs if was_done else {}
+
+
+def _kept(
+    engine: Engine, claim: Claim, attempt: Attempt, name: str, outputs: Mapping[str, str] | None
+) -> dict[str, object]:
+    """Write the outputs under a name of their own, which only the event makes count."""
+    if outputs is None:
+        return {}
+    data, sha256 = encode_outputs(outputs)
+    folder = claim.paths.attempt(attempt.n).step(name)
+    for each in (folder.root.parent, folder.root):
+        engine.home.disk.make_dir(each)
+    engine.home.disk.replace(folder.marked_outputs(sha256), data, durable=True)
+    return {"outputs": dict(outputs), "outputs_sha256": sha256}
+
+
+def _commit(engine: Engine, claim: Claim, n: int, run: RunHeader, data: Mapping[str, object]) -> None:
+    """Write the event; what an observer complains of becomes a notice."""
+    claim.check()
+    journal = claim.journal(n)
+    try:
+        event = journal.append(ev.STEP_MARKED, data, durable=True)
+        journal.commit()
+        _tell(engine, journal, run, event)
+    finally:
+        journal.close()
+
+
+def _tell(engine: Engine, journal: JournalWriter, run: RunHeader, event: Event) -> None:
+    complaints: Sequence[str] = engine.plugins.observe(run, event)
+    for complaint in complaints:
+        journal.append(ev.NOTICE, {"message": complaint})
