@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from dagfs.engine.bootstrap import Engine, open_home
+from dagfs.engine.marking import mark_step
 from dagfs.engine.operations import RunRequest, carry_out, start_run
 from dagfs.engine.proposal import propose_retry
 from dagfs.engine.view import view_run
 from dagfs.errors import NotFound, NothingToDo
 from dagfs.model.event import STEP_FINISHED, Event
-from dagfs.model.state import RunState
+from dagfs.model.state import RunState, StepState
 from dagfs.store.files import Disk
 from dagfs.store.fsck import check_run
 from dagfs.store.runs import RunStore
@@ -75,6 +76,12 @@ class Life:
     def retry(self, disk: Disk | None = None) -> None:
         engine = self.engine(disk)
         carry_out(engine, propose_retry(engine, RUN), observers=[self.acknowledge])
+
+    def mark(self, disk: Disk | None = None) -> None:
+        mark_step(self.engine(disk), RUN, "b", StepState.SUCCEEDED, "looked at by hand")
+
+    def mark_again(self, disk: Disk | None = None) -> None:
+        mark_step(self.engine(disk), RUN, "a", StepState.SUCCEEDED, "another", outputs={"A": "other"})
 
     def killed_at(self, n: int, part: float, act: str) -> bool:
         """Do something in a process of its own whose disk kills it; whether it was killed."""
@@ -153,3 +160,30 @@ def test_an_engine_killed_while_it_retries_is_taken_over(tmp_path: Path, share: 
             break
         n += 4
     assert n > 20
+
+
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_a_mark_that_is_killed_was_made_wholly_or_not_at_all(tmp_path: Path, part: float) -> None:
+    n = 0
+    while True:
+        life = Life(tmp_path / str(n))
+        life.begin()
+        life.mark()
+        killed = life.killed_at(n, part, "mark_again")
+        store = life.engine().home.store
+        run = view_run(store, RUN).run
+        assert [damage for damage in check_run(store, RUN) if damage.fatal] == []
+        assert run.state is RunState.FAILED
+        assert len(run.last.markings) in ((1, 2) if killed else (2,))
+        assert run.last.steps["a"].outputs == {"A": "other" if len(run.last.markings) == 2 else "value"}
+        evidence = propose_retry(life.engine(), RUN).plan.edit.evidence
+        assert all(each.outputs == "ok" for each in evidence.values())
+        if killed and len(run.last.markings) == 1:
+            life.mark_again()
+        assert view_run(store, RUN).run.last.steps["a"].outputs == {"A": "other"}
+        life.retry()
+        assert "b" not in life.marks.read_text().split()[2:]
+        if not killed:
+            break
+        n += 1
+    assert n > 5

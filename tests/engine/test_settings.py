@@ -4,8 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from dagfs.engine.settings import Settings, read_settings
-from dagfs.errors import SpecError
+from dagfs.engine import settings as settings_module
+from dagfs.engine.settings import (
+    SETTINGS,
+    Found,
+    Settings,
+    config_files,
+    configuration,
+    environment_layer,
+    merge,
+    read_settings,
+    variable,
+)
+from dagfs.errors import SpecError, UsageError
 
 
 def read(tmp_path: Path, text: str) -> Settings:
@@ -67,3 +78,106 @@ def test_what_is_no_map_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_the_digest_tells_one_text_from_another(tmp_path: Path) -> None:
     assert read(tmp_path, "dialect: auto\n").sha256 != read(tmp_path, "dialect: dagu1\n").sha256
+
+
+# -- layers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str]]:
+    """A home, and an environment whose user and machine have settings beside it."""
+    monkeypatch.setattr(settings_module, "SYSTEM", tmp_path / "etc/config.yaml")
+    for folder in ("home", "user/dagfs", "etc"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path / "home", {"XDG_CONFIG_HOME": str(tmp_path / "user"), "HOME": "/nowhere"}
+
+
+def test_each_source_stands_above_the_next(places: tuple[Path, dict[str, str]]) -> None:
+    home, env = places
+    files = config_files(home, env)
+    origins = []
+    for value, path in zip((5, 4, 3), reversed(files), strict=True):
+        path.write_text(f"# why\ngrace_sec: {value}\n")
+        found = configuration(home, env).effective["grace_sec"]
+        assert found.value == value
+        origins.append(found.origin)
+    assert origins == [f"{path}:2" for path in reversed(files)]
+    env["DAGFS_GRACE_SEC"] = "2.5"
+    assert configuration(home, env).effective["grace_sec"] == Found(2.5, "DAGFS_GRACE_SEC")
+    flags = {"grace_sec": Found(1, "--grace")}
+    assert configuration(home, env, flags).effective["grace_sec"] == Found(1, "--grace")
+    assert configuration(home, env).effective["dialect"] == Found("auto", "default")
+
+
+def test_sources_are_merged_key_by_key() -> None:
+    merged = merge(
+        [{"dialect": Found("dagu1", "a")}, {"dialect": Found("dagu2", "b"), "allow": Found((), "b")}]
+    )
+    assert (merged["dialect"].origin, merged["allow"].origin) == ("a", "b")
+    assert set(merged) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_every_setting_has_a_variable(key: str) -> None:
+    samples = {"shell": "bash -u", "allow": "a.b c.d", "max_active_steps": "3", "grace_sec": "2.5"}
+    samples |= {"dialect": "dagu1", "working_dir": "run", "durability": "strict", "on_stale": "rerun"}
+    samples |= {"load_plugins": "false", "store.id": "123", "store.group": "true"}
+    found = configuration(None, {variable(key): samples[key], "HOME": "/nowhere"})
+    assert found.effective[key].origin == variable(key)
+    assert getattr(found.settings, SETTINGS[key].field) != getattr(Settings(), SETTINGS[key].field)
+
+
+def test_variables_that_do_not_fit_are_told_in_one_line() -> None:
+    with pytest.raises(UsageError, match="DAGFS_GRACE_SEC must be a number of seconds from 0, not 'soon'"):
+        environment_layer({"DAGFS_GRACE_SEC": "soon"})
+    with pytest.raises(UsageError, match="DAGFS_DIALEKT, which is no setting") as caught:
+        environment_layer({"DAGFS_DIALEKT": "dagu1"})
+    assert "DAGFS_DIALECT" in str(caught.value.hint)
+
+
+def test_variables_that_are_no_settings_are_left_alone() -> None:
+    # What a step gets, and what a container platform makes of a service called dagfs.
+    names = (
+        "HOME",
+        "STEP",
+        "TRY",
+        "OUTPUT",
+        "WORK_DIR",
+        "V1",
+        "PORT",
+        "SERVICE_HOST",
+        "PORT_8090_TCP",
+        "VERSION",
+    )
+    assert environment_layer({f"DAGFS_{name}": "x" for name in names}) == {}
+    assert environment_layer({"DAGFS_SHELL": ""}) == {}
+
+
+def test_every_file_is_read_strictly(places: tuple[Path, dict[str, str]]) -> None:
+    home, env = places
+    for path in config_files(home, env):
+        path.write_text("\ndialekt: auto\n")
+        with pytest.raises(SpecError) as caught:
+            configuration(home, env)
+        problem = caught.value.problems[0]
+        assert (problem.file, problem.line, problem.hint) == (str(path), 2, "did you mean 'dialect'?")
+        path.unlink()
+
+
+def test_only_a_home_names_its_store(places: tuple[Path, dict[str, str]]) -> None:
+    home, env = places
+    config_files(home, env)[1].write_text("store: {id: abc}\n")
+    with pytest.raises(SpecError, match=r"store\.id is about one home"):
+        configuration(home, env)
+
+
+def test_a_relative_folder_of_settings_is_ignored_and_the_users_own_taken() -> None:
+    files = config_files(None, {"XDG_CONFIG_HOME": "relative", "HOME": "/home/ann"})
+    assert files[0] == Path("/home/ann/.config/dagfs/config.yaml")
+
+
+def test_a_folder_in_place_of_the_file_is_an_error_in_one_line(places: tuple[Path, dict[str, str]]) -> None:
+    home, env = places
+    (home / "dagfs.yaml").mkdir()
+    with pytest.raises(UsageError, match="cannot read"):
+        configuration(home, env)
