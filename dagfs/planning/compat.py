@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
-from dagfs.model.dag import Dag, Step, Variable
+from dagfs.model.dag import Dag, Mark, Step, Variable
 from dagfs.model.edit import Change, Edit, Evidence
 from dagfs.model.fingerprint import Classify, FieldClass, dag_fields, fingerprint, step_fields
 from dagfs.model.run import Attempt
@@ -94,8 +95,25 @@ def _step_changes(old: Step, new: Step, classify: Classify) -> Iterable[Change]:
     if old == new and not old.executor.config:
         return
     for path, before, after in _differences(dict(step_fields(old)), dict(step_fields(new))):
-        mark = new.mark(path)
+        mark = _place(new, path, before, after)
         yield Change(new.name, path, before, after, classify("step", path), mark.line, mark.column)
+
+
+def _place(step: Step, path: str, before: Any, after: Any) -> Mark:
+    """Where the field stands; in a text of several lines, the first line that differs."""
+    start = step.marks.get(f"{path}.text")
+    old, new = text_lines(before), text_lines(after)
+    if start is None or not new:
+        return step.mark(path)
+    differing = (n for n, pair in enumerate(zip_longest(old, new)) if pair[0] != pair[1])
+    return Mark(start.line + min(next(differing, 0), len(new) - 1), start.column)
+
+
+def text_lines(value: Any) -> list[str]:
+    """The lines of a field that is one text, or a list of one; of anything else, none."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value.splitlines() if isinstance(value, str) else []
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from dagfs.model.edit import Action, Change, Edit, Finding, Severity
 from dagfs.model.fingerprint import FieldClass
+from dagfs.planning.compat import text_lines
 from dagfs.planning.plan import Decision, Plan, Verdict
 
 WORDS = {
@@ -90,8 +92,17 @@ def change_line(change: Change) -> str:
     """`step transform: command at line 9: old → new (may change the result)`."""
     owner = f"step {change.step}" if change.step else "dag"
     line = f" at line {change.line}" if change.line else ""
-    meaning = _MEANING[change.kind]
-    return f"{owner}: {change.field}{line}: {_shown(change.old)} → {_shown(change.new)} ({meaning})"
+    old, new = _difference(change.old, change.new)
+    return f"{owner}: {change.field}{line}: {old} → {new} ({_MEANING[change.kind]})"
+
+
+def _difference(old: Any, new: Any) -> tuple[str, str]:
+    """Both values on a line each; of texts of several lines, the first that differs."""
+    before, after = (text_lines(value) for value in (old, new))
+    if len(before) > 1 or len(after) > 1:
+        pairs = zip_longest(before, after)
+        old, new = next((pair for pair in pairs if pair[0] != pair[1]), (old, new))
+    return _shown(old), _shown(new)
 
 
 def _shown(value: Any) -> str:

@@ -8,9 +8,11 @@ import pytest
 
 from dagfs.model.dag import Dag, Executor, Step, Variable
 from dagfs.model.edit import Edit
-from dagfs.model.run import AttemptHeader
+from dagfs.model.fingerprint import FieldClass
+from dagfs.model.run import Attempt, AttemptHeader
 from dagfs.model.state import StepState
 from dagfs.planning.compat import Basis, compare
+from dagfs.spec.parse import read
 from tests.planning.scenes import PLUGINS, Scene, attempt_of, spec, step_run
 
 SPEC = """
@@ -161,3 +163,16 @@ def test_a_new_step_is_compared_with_nothing() -> None:
     assert edit.changes == ()
     assert "c" not in edit.params
     assert edit.state("c").state is StepState.NOT_STARTED
+
+
+def test_a_change_in_a_block_of_text_is_placed_at_its_line() -> None:
+    old, new = (
+        read(
+            f"name: d\nsteps:\n  - name: a\n    run: |\n      one\n      {word}\n      three\n".encode(),
+            "d.yaml",
+        )
+        for word in ("two", "zwei")
+    )
+    attempt = Attempt(AttemptHeader())
+    edit = compare(attempt, {1: Basis(old)}, Basis(new), lambda owner, path: FieldClass.SEMANTIC)
+    assert [(change.field, change.line) for change in edit.changes] == [("command", 5)]

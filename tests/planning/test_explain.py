@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from dagfs.model.edit import Change
+from dagfs.model.fingerprint import FieldClass
 from dagfs.model.state import StepState
 from dagfs.planning.explain import (
     change_line,
@@ -114,3 +116,9 @@ def test_an_edit_is_listed_change_by_change() -> None:
     assert edit_lines(scene.edit(SPEC[: SPEC.index("  - name: c")])) == ["step c: removed"]
     env = scene.edit(SPEC.replace('X: "1"', 'X: "2"')).changes[0]
     assert change_line(env) == "dag: env.X at line 1: 1 → 2 (may change the result)"
+
+
+def test_of_a_text_of_several_lines_the_first_that_differs_is_shown() -> None:
+    old, new = ["set -u\nsort --wrong x\nend\n"], ["set -u\nsort --right x\nend\n"]
+    change = Change("t", "command", old, new, FieldClass.SEMANTIC, 12)
+    assert change_line(change).startswith("step t: command at line 12: sort --wrong x → sort --right x")

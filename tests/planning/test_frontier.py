@@ -117,6 +117,16 @@ def test_what_stands_behind_a_stopped_step_has_not_started() -> None:
     assert set(frontier.outcomes) == {"a"}
 
 
+def test_a_stop_weighs_more_than_a_skip_and_less_than_a_failure() -> None:
+    for second, blocked in ((SKIPPED, []), (FAILED, [StepState.UPSTREAM_FAILED])):
+        for first in ("a", "b"):
+            frontier = Frontier(dag(a="", b="", c="a b"))
+            frontier.settle("a", STOPPED if first == "a" else second)
+            frontier.settle("b", second if first == "a" else STOPPED)
+            assert [outcome.state for _, outcome in frontier.blocked()] == blocked
+            assert taken(frontier) == ["a", "b"]
+
+
 def test_kept_steps_never_start_whatever_settles_before_them() -> None:
     frontier = Frontier(dag(a="", b="a", c="b"), {"b": SUCCEEDED})
     assert taken(frontier) == ["a", "c"]

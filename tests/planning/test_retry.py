@@ -420,6 +420,16 @@ def test_a_running_orphan_is_adopted_and_what_stands_behind_it_waits() -> None:
     assert plan.verdict is Verdict.COMPATIBLE
 
 
+def test_finished_work_that_comes_to_stand_behind_an_orphan_would_run() -> None:
+    new = edited("  - name: load\n    command: ./load\n    depends: transform\n", "")
+    new = new.replace("steps:\n", "steps:\n  - name: load\n    command: ./load\n")
+    text = new.replace("    command: ./load\n", "    command: ./load\n    depends: transform\n")
+    plan = Scene(new, {"transform": StepState.RUNNING}).plan(text)
+    assert actions(plan) == {"load": "run", "extract": "keep", "transform": "adopt"}
+    assert reason(plan, "load") == "upstream transform is still running"
+    assert plan.verdict is Verdict.REFUSED
+
+
 def test_a_running_orphan_can_be_ended_instead() -> None:
     plan = Scene(CHAIN, {"load": StepState.RUNNING}).plan(answers=Answers(kill_orphans=True))
     assert actions(plan)["load"] == "run"
@@ -520,6 +530,7 @@ def test_the_id_covers_all_that_decides() -> None:
         plan_id(scene.edit(params={"p": "1"}, evidence={"a": Evidence(outputs="missing")}), asked),
         plan_id(scene.edit(params={"p": "1"}, evidence={"a": Evidence(work_changed=("x",))}), asked),
         plan_id(replace(edit, attempt=replace(edit.attempt, header=AttemptHeader(n=2))), asked),
+        plan_id(replace(edit, opaque=frozenset()), asked),
     ]
     for change in ({"state": StepState.LOST}, {"attempt": 9}, {"stale": True}, {"outputs": {"Z": ""}}):
         steps = {**edit.attempt.steps, "c": replace(edit.attempt.steps["c"], **change)}

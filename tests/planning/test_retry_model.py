@@ -322,7 +322,11 @@ def _judged_again(edit: Edit, step: Step, before: Spec, after: Spec) -> bool:
     old = before.dag.by_name[step.name]
     if old.preconditions != step.preconditions:
         return True
-    if step.preconditions and before.params["Q"] != after.params["Q"]:
+    changed = {name for name in "PQ" if before.params[name] != after.params[name]}
+    changed |= {"E"} if before.dag.env != after.dag.env else set()
+    used = {"Q"} | ({"E"} if step.env and "$E" in step.env[0].value else set())
+    used |= {"P"} if "E" in used and "$P" in after.dag.env[0].value else set()
+    if step.preconditions and used & changed:
         return True
     return any(
         parent in before.dag.by_name

@@ -16,7 +16,7 @@ def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, dict[str, s
         step: draw(st.lists(st.sampled_from(steps[:n]), unique=True)) if n else []
         for n, step in enumerate(steps)
     }
-    outputs = {step: {name: step for name in draw(st.sets(st.sampled_from(NAMES)))} for step in steps}
+    outputs = {step: dict.fromkeys(draw(st.sets(st.sampled_from(NAMES))), step) for step in steps}
     return depends, outputs
 
 
