@@ -82,7 +82,7 @@ def _show_findings(output: Output, plan: Plan) -> None:
     if plan.findings:
         output.line()
     for finding in plan.findings:
-        blocks = finding in plan.rejections or finding in plan.questions
+        blocks = plan.blocks(finding)
         output.line(output.styled(visible(finding_line(finding, plan)), "red" if blocks else "yellow"))
         if finding.hint and blocks:
             output.line(f"  hint: {visible(finding.hint)}")

@@ -175,4 +175,4 @@ def test_a_change_in_a_block_of_text_is_placed_at_its_line() -> None:
     )
     attempt = Attempt(AttemptHeader())
     edit = compare(attempt, {1: Basis(old)}, Basis(new), lambda owner, path: FieldClass.SEMANTIC)
-    assert [(change.field, change.line) for change in edit.changes] == [("command", 5)]
+    assert [(change.field, change.line) for change in edit.changes] == [("command", 6)]

@@ -62,7 +62,7 @@ def test_a_finished_step_must_not_have_used_another_value(
 
 
 def test_a_finished_step_that_starts_programs_may_have_used_anything() -> None:
-    scene = Scene(TEXT.replace("echo \"$ROWS $GIVEN\"", "make"))
+    scene = Scene(TEXT.replace('echo "$ROWS $GIVEN"', "make"))
     assert used_otherwise(scene.old, scene.attempt, "a", {"OTHER": "1"}) == ("OTHER", "b")
 
 
