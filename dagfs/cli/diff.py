@@ -9,6 +9,7 @@ import re
 from dagfs.cli.command import Command, add_json, add_run
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
+from dagfs.cli.pager import paged
 from dagfs.cli.place import wanted_run
 from dagfs.engine.bootstrap import Engine
 from dagfs.errors import NotFound
@@ -47,14 +48,16 @@ def run(command: Command) -> int:
         edit = _edit(engine, run_id, old_name, new_name, old, new)
         command.output.json([*map(change_data, edit.changes), *_membership(edit)])
         return int(old != new)
-    if not command.options.steps:
-        _show_text(command, old_name, new_name, old, new)
+    lines: list[str] = []
     if not command.options.text:
-        edit = _edit(engine, run_id, old_name, new_name, old, new)
-        lines = edit_lines(edit)
-        if not command.options.steps and old != new:
+        found = edit_lines(_edit(engine, run_id, old_name, new_name, old, new))
+        lines = list(found) or (["no change in meaning: comments and layout only"] if old != new else [])
+    with paged(command):
+        if not command.options.steps:
+            _show_text(command, old_name, new_name, old, new)
+        if not command.options.steps and lines and old != new:
             command.output.line()
-        for line in lines or (["no change in meaning: comments and layout only"] if old != new else []):
+        for line in lines:
             command.output.line(visible(line))
     return int(old != new)
 

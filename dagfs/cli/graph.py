@@ -169,7 +169,7 @@ def _show(command: Command, subject: _Subject) -> None:
         if step:
             took = "" if step.kept else duration(step.started, step.finished)
             row += [_word(command, step), took]
-        rows.append([*row, output.styled(visible(_after(line.after)), "dim")])
+        rows.append([*row, output.styled(visible(_after(line.after)), "dim") if line.after else ""])
     output.table(rows)
     for event, handler in subject.dag.handler_on.items():
         ran = subject.handlers.get(event)

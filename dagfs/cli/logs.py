@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dagfs.cli.command import Command, add_run
 from dagfs.cli.output import visible
+from dagfs.cli.pager import paged
 from dagfs.cli.place import reading, wanted_run
 from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
@@ -44,17 +45,27 @@ def run(command: Command) -> int:
     home = reading(command)
     run_id = wanted_run(command, home)
     printer = _Printer(command)
-    while True:
-        view = view_run(home.store, run_id)
-        logs = _logs(command, home, view)
-        printer.show(logs)
-        if not command.options.follow or not (view.owner or view.orphans):
-            break
-        time.sleep(_POLL)
+    logs = _logs(command, home, view_run(home.store, run_id))
+    if command.options.follow:
+        logs = _follow(command, home, run_id, printer)
+    else:
+        with paged(command):
+            printer.show(logs)
     if printer.is_silent:
         who = ", ".join(dict.fromkeys(title.removesuffix(", stderr") for title, _ in logs))
         command.output.say(f"nothing was printed by {who}" if who else "nothing was printed")
     return ExitCode.DONE
+
+
+def _follow(command: Command, home: Reading, run_id: str, printer: _Printer) -> list[tuple[str, Path]]:
+    """Print what there is and what comes, until the run ends; all logs there were then."""
+    while True:
+        view = view_run(home.store, run_id)
+        logs = _logs(command, home, view)
+        printer.show(logs)
+        if not (view.owner or view.orphans):
+            return logs
+        time.sleep(_POLL)
 
 
 def _logs(command: Command, home: Reading, view: View) -> list[tuple[str, Path]]:

@@ -11,19 +11,20 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 from types import ModuleType
-from typing import NoReturn
 
 from dagfs import __version__
 from dagfs.cli.command import Command
 from dagfs.cli.output import Output
-from dagfs.errors import DagfsError, ExitCode, UsageError
+from dagfs.cli.parser import given_color, global_options, new_parser
+from dagfs.errors import DagfsError, ExitCode
 
 VERBS = {
     "init": ("dagfs.cli.init", "make a home: dagfs.yaml, dags/, plugins/, runs/"),
     "run": ("dagfs.cli.run", "run a DAG"),
     "status": ("dagfs.cli.status", "how a run stands, why, and what to type next"),
+    "watch": ("dagfs.cli.watch", "follow a run as it goes"),
+    "wait": ("dagfs.cli.wait", "wait until runs are over"),
     "logs": ("dagfs.cli.logs", "what a step printed; the failed one by default"),
     "edit": ("dagfs.cli.edit", "edit the captured spec of a run, then see the plan"),
     "plan": ("dagfs.cli.plan", "what a retry would do with each step, and why"),
@@ -43,32 +44,10 @@ VERBS = {
     "schema": ("dagfs.cli.schema", "the JSON schema of DAG files, for editors"),
     "config": ("dagfs.cli.config", "the settings that hold here, and where each comes from"),
     "doctor": ("dagfs.cli.doctor", "whether this home and this machine are fit for work"),
+    "completion": ("dagfs.cli.completion", "print a completion script for a shell"),
     "version": ("dagfs.cli.version", "print the version"),
     "help": ("dagfs.cli.help", "help on a verb or a topic"),
 }
-
-_COLORS = ("auto", "always", "never")
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, with did-you-mean and our own way of ending."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split()
-        known = [option for action in self._actions for option in action.option_strings]
-        near = get_close_matches(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
-        hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
-        raise UsageError(message, hint=hint)
-
-
-def _global_options() -> argparse.ArgumentParser:
-    parser = _Parser(prog="dagfs", add_help=False)
-    parser.add_argument("-C", dest="home", metavar="DIR", help="the home to work on")
-    parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
-    parser.add_argument("--color", choices=_COLORS, default="auto")
-    parser.add_argument("-h", "--help", dest="wants_help", action="store_true")
-    parser.add_argument("--version", dest="wants_version", action="store_true")
-    return parser
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -81,38 +60,23 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def verb_parser(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     """A verb's module and the parser of its options."""
-    if verb not in VERBS:
-        near = get_close_matches(verb, VERBS, 2)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `dagfs --help`"
-        raise UsageError(f"unknown command {verb!r}", hint=hint)
     path, summary = VERBS[verb]
     module = importlib.import_module(path)
-    parser = _Parser(
-        prog=f"dagfs {verb}",
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=module.EXAMPLES.strip("\n"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = new_parser(verb, summary, module.EXAMPLES)
     module.arguments(parser)
-    # So that they may also stand behind the verb, where people write them.
-    parser.add_argument("-C", dest="home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--no-plugins", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
-    )
-    parser.add_argument(
-        "--color", choices=_COLORS, metavar="WHEN", default=argparse.SUPPRESS, help=argparse.SUPPRESS
-    )
     return module, parser
 
 
 def _call(words: Sequence[str]) -> int:
     before, rest = _split(words)
-    common = _global_options().parse_args(before)
+    common = global_options().parse_args(before)
     if common.wants_version:
         rest = ["version"]
     elif common.wants_help or not rest:
-        rest = ["help"]
+        rest = ["help", "--brief"]
+    if rest[0] not in VERBS:
+        # By name, as the verbs are: whoever types a verb of dagfs never loads it.
+        return int(importlib.import_module("dagfs.cli.external").call(rest, common))
     module, parser = verb_parser(rest[0])
     # Intermixed: RUN, then an option, then STEP, is how people type.
     options = parser.parse_intermixed_args(rest[1:], argparse.Namespace(**vars(common)))
@@ -143,7 +107,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return _call(words)
     except DagfsError as error:
-        Output().error(error)
+        Output(given_color(words)).error(error)
         return int(error.exit_code)
     except BrokenPipeError:
         # The reader went away, as with `| head`; there is nobody left to tell.

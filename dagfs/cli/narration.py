@@ -11,18 +11,35 @@ from dagfs.model.event import Event
 
 
 class Narrator:
-    """Tells the events of one attempt as they come: on standard error, or as JSON on standard output."""
+    """Tells the events of an attempt as they come: in lines on standard error, or as JSON on standard output.
 
-    def __init__(self, output: Output, *, as_json: bool) -> None:
+    With `as_data` the lines are what was asked for: they go to standard output, whose end is not ignored.
+    """
+
+    def __init__(self, output: Output, *, as_json: bool, as_data: bool = False) -> None:
         self._output = output
-        self._json = as_json
+        self._json, self._data = as_json, as_data
         self._began: dict[str, str] = {}
         self._deaf = False
+
+    def __enter__(self) -> Narrator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def begin(self, run_id: str, title: str) -> None:  # noqa: ARG002 - what other tellers need
+        """The next events are of this run's newest attempt."""
+        self._began = {}
+        if not self._json:
+            (self._output.line if self._data else self._output.say)(title, style="bold")
 
     def __call__(self, event: Event) -> None:
         try:
             self._tell(event)
         except OSError:
+            if self._data:
+                raise
             # Nobody listens any more, or what listens is full: no reason for a run to end.
             self._deaf = True
 
@@ -34,7 +51,7 @@ class Narrator:
             return
         line = self._words(event)
         if line:
-            self._output.say(line)
+            (self._output.line if self._data else self._output.say)(line)
 
     def _words(self, event: Event) -> str:
         data = event.data

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from dagfs.errors import DagfsError, Problem, SpecError
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_STATE_STYLES = {
+STATE_STYLES = {
     "succeeded": "green",
     "partially_succeeded": "yellow",
     "failed": "red",
@@ -57,11 +57,27 @@ class Output:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._color = {id(stream): _wants_color(stream, color) for stream in (self._out, self._err)}
-
-    @property
-    def is_terminal(self) -> bool:
+        # Asked once: while a pager shows what is printed, standard output leads to it.
+        self.is_terminal = self._out.isatty()
         """Standard output is a terminal."""
-        return self._out.isatty()
+
+    def paints(self, stream: TextIO) -> bool:
+        """Whether standard output or standard error takes colour."""
+        return self._color[id(stream)]
+
+    def canvas(self, *, data: bool) -> TextIO | None:
+        """The stream for a picture that is redrawn in place, None where only lines will do.
+
+        `data` chooses standard output; else it is standard error, with standard output a terminal as well.
+        """
+        stream = self._out if data else self._err
+        if not (self.is_terminal and stream.isatty()) or os.environ.get("CI", "false") not in (
+            "",
+            "false",
+            "0",
+        ):
+            return None
+        return stream if os.environ.get("TERM", "dumb") != "dumb" else None
 
     def line(self, text: str = "", *, style: str = "") -> None:
         """One line of data for people, on standard output."""
@@ -90,7 +106,7 @@ class Output:
     def state(self, state: str, reason: str = "") -> str:
         """A state with its symbol, in its colour; a reason that begins with the state stands for both."""
         words = reason if reason.startswith(state) else f"{state}: {reason}" if reason else state
-        return self.styled(f"{SYMBOLS.get(state, '·')} {visible(words)}", _STATE_STYLES.get(state, ""))
+        return self.styled(f"{SYMBOLS.get(state, '·')} {visible(words)}", STATE_STYLES.get(state, ""))
 
     def table(self, rows: Sequence[Sequence[str]], *, indent: str = "", head: bool = False) -> None:
         """Rows in columns as wide as need be. Cells may hold styles."""
@@ -129,9 +145,13 @@ class Output:
 def _wants_color(stream: TextIO, color: str) -> bool:
     if color != "auto":
         return color == "always"
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("CLICOLOR_FORCE")) or stream.isatty()
+    if os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    if os.environ.get("TERM") == "dumb" or os.environ.get("CLICOLOR") == "0":
+        return False
+    return stream.isatty()
 
 
 def _paint(text: str, style: str) -> str:

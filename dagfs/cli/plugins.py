@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from dagfs.cli import main
 from dagfs.cli.command import Command, add_json
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
+from dagfs.cli.programs import find_program
 from dagfs.engine.bootstrap import open_home
 from dagfs.errors import ExitCode
 
@@ -37,7 +39,8 @@ def run(command: Command) -> int:
             brings = [f"executor {name}" for name in plugin.executors] + [
                 f"rule {name}" for name in plugin.rules
             ]
-            brings += [hook for hook in plugin.hooks if hook not in ("executors", "rules")]
+            brings += [f"command {name}" + _hidden(name) for name in plugin.commands]
+            brings += [hook for hook in plugin.hooks if hook not in ("executors", "rules", "commands")]
             what = (
                 output.styled(f"broken: {visible(plugin.error)}", "red")
                 if plugin.error
@@ -47,3 +50,11 @@ def run(command: Command) -> int:
         output.table(rows, head=True)
     broken = any(plugin.error for plugin in plugins)
     return ExitCode.RUN_NOT_SUCCEEDED if command.options.check and broken else ExitCode.DONE
+
+
+def _hidden(command: str) -> str:
+    """Who goes before a plugin's command, if anybody does."""
+    if command in main.VERBS:
+        return " (hidden by the verb of dagfs)"
+    program = find_program(f"dagfs-{command}")
+    return f" (hidden by {program})" if program else ""

@@ -7,9 +7,9 @@ import argparse
 from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
-from dagfs.cli.narration import Narrator
 from dagfs.cli.opened import opened
 from dagfs.cli.place import wanted_run
+from dagfs.cli.telling import add_plain, telling
 from dagfs.engine.again import request_again
 from dagfs.engine.location import current_actor
 from dagfs.engine.operations import start_run
@@ -35,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
 
@@ -56,15 +57,15 @@ def run(command: Command) -> int:
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):
         return report
-    narrator = Narrator(command.output, as_json=options.json)
+    teller = telling(command, engine.home.store.load)
 
     def created(run_id: str) -> None:
         if report is not None:
             report(run_id)
-        elif not options.json:
-            path = shown(engine.home.paths.run(run_id).root)
-            command.output.say(f"{path}  attempt 1, made from {request.parent}", style="bold")
+        path = shown(engine.home.paths.run(run_id).root)
+        teller.begin(run_id, f"{path}  attempt 1, made from {request.parent}")
 
     who = current_actor(options.via)
-    result = start_run(engine, request, actor=who, observers=[narrator], on_created=created)
+    with teller:
+        result = start_run(engine, request, actor=who, observers=[teller], on_created=created)
     return conclude(command, engine.home, result)

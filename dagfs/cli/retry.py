@@ -12,11 +12,11 @@ from typing import Any
 from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
-from dagfs.cli.narration import Narrator
 from dagfs.cli.opened import opened
 from dagfs.cli.place import wanted_run
 from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
+from dagfs.cli.telling import add_plain, telling
 from dagfs.engine.location import current_actor
 from dagfs.engine.operations import carry_out, require_compatible
 from dagfs.engine.proposal import Proposal, propose_retry
@@ -44,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="ID|FILE", help="carry out this plan, or refuse if it has moved on")
     parser.add_argument("-d", "--detach", action="store_true", help="go on in the background")
     add_answers(parser)
+    add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
 
@@ -73,12 +74,13 @@ def run(command: Command) -> int:
         if report is not None:
             report(run_id)
         elif not options.json:
-            path = shown(engine.home.paths.run(run_id).root)
-            command.output.say(f"\n{path}  attempt {attempt}", style="bold")
+            command.output.say()
+        teller.begin(run_id, f"{shown(engine.home.paths.run(run_id).root)}  attempt {attempt}")
 
-    narrator = Narrator(command.output, as_json=options.json)
+    teller = telling(command, engine.home.store.load)
     who = current_actor(options.via)
-    result = carry_out(engine, proposal, actor=who, observers=[narrator], on_committed=committed, spec=text)
+    with teller:
+        result = carry_out(engine, proposal, actor=who, observers=[teller], on_committed=committed, spec=text)
     return conclude(command, engine.home, result)
 
 

@@ -7,8 +7,8 @@ import argparse
 from dagfs.cli.command import Command, add_json, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
-from dagfs.cli.narration import Narrator
 from dagfs.cli.opened import opened
+from dagfs.cli.telling import add_plain, telling
 from dagfs.engine.location import current_actor
 from dagfs.engine.operations import RunRequest, start_run
 from dagfs.spec.values import parse_assignments
@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--dialect", choices=("auto", "dagu1", "dagu2"), default="", help="how to read the file"
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
     parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
@@ -54,14 +55,14 @@ def run(command: Command) -> int:
         reason=options.reason,
         dialect=options.dialect,
     )
-    narrator = Narrator(command.output, as_json=options.json)
+    teller = telling(command, engine.home.store.load)
 
     def created(run_id: str) -> None:
         if report is not None:
             report(run_id)
-        elif not options.json:
-            command.output.say(f"{shown(engine.home.paths.run(run_id).root)}  attempt 1", style="bold")
+        teller.begin(run_id, f"{shown(engine.home.paths.run(run_id).root)}  attempt 1")
 
     who = current_actor(options.via)
-    result = start_run(engine, request, actor=who, observers=[narrator], on_created=created)
+    with teller:
+        result = start_run(engine, request, actor=who, observers=[teller], on_created=created)
     return conclude(command, engine.home, result)

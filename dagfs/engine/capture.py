@@ -7,19 +7,24 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagfs.errors import DagfsError
+from dagfs.errors import DagfsError, StoreError
 from dagfs.model.dag import Step
 from dagfs.store.codec import decode_document, encode_document
-from dagfs.store.files import Disk
+from dagfs.store.files import Disk, open_regular
 from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
 
 LARGEST_OUTPUT = 1 << 20
-_MOST_WORK_FILES = 5_000
+MOST_HASHED = 256 << 20
+"""The most bytes of one step's artifacts that are read for their digests."""
+_MOST_FILES = 5_000
+_MOST_LOOKED_AT = 20_000
+_CLOCK_GRAIN_NS = 10_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -98,23 +103,45 @@ def encode_outputs(outputs: Mapping[str, str]) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()
 
 
+def earliest_change(began: float) -> int:
+    """The earliest time, in ns, of a file that a step changed which began at `began`, in s since 1970.
+
+    File times are those of the last tick of the kernel's clock, so a little too early.
+    """
+    return int(began * 1e9) - _CLOCK_GRAIN_NS
+
+
 def write_manifest(
     disk: Disk, paths: StepPaths, artifacts_dir: Path, work: Path, began_ns: int, *, strict: bool
 ) -> None:
-    """Write manifest.json where the step left artifacts, or files in the run's work folder."""
-    artifacts = {
-        name: {"size": size, "sha256": file_sha256(Path(artifacts_dir, name))}
-        for name, size, _ in _files(artifacts_dir)
-    }
-    changed = {
-        name: {"size": size, "mtime_ns": mtime} for name, size, mtime in _files(work) if mtime >= began_ns
-    }
+    """Write manifest.json where the step left artifacts, or files in the run's work folder.
+
+    Where there is more than is looked at, `truncated` names the folders with the rest.
+    """
+    made, written = _Scan(artifacts_dir), _Scan(work, began_ns)
+    artifacts = _described(made)
     if strict:
         for name in artifacts:
-            disk.sync_file(str(artifacts_dir / name))
-    if artifacts or changed:
-        data = encode_document({"artifacts": artifacts, "work": changed})
-        disk.replace(paths.manifest, data, durable=strict)
+            with suppress(FileNotFoundError, StoreError):
+                disk.sync_file(str(artifacts_dir / name))
+    changed = {each.name: {"size": each.size, "mtime_ns": each.mtime_ns} for each in written}
+    truncated = [name for name, scan in (("artifacts", made), ("work", written)) if scan.is_truncated]
+    if artifacts or changed or truncated:
+        content = {"artifacts": artifacts, "work": changed} | ({"truncated": truncated} if truncated else {})
+        disk.replace(paths.manifest, encode_document(content), durable=strict)
+
+
+def _described(made: _Scan) -> dict[str, dict[str, Any]]:
+    """Each artifact with its digest, or with its time where there is too much to read, or no right to."""
+    found: dict[str, dict[str, Any]] = {}
+    left = MOST_HASHED
+    for each in made:
+        found[each.name] = {"size": each.size, "mtime_ns": each.mtime_ns}
+        if each.size <= left:
+            left -= each.size
+            with suppress(FileNotFoundError, StoreError):
+                found[each.name] = {"size": each.size, "sha256": file_sha256(made.root / each.name)}
+    return found
 
 
 def read_manifest(paths: StepPaths) -> Mapping[str, Any]:
@@ -127,35 +154,54 @@ def read_manifest(paths: StepPaths) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Folder:
-    path: str
-    prefix: str
+class _File:
+    name: str
+    """Relative to the folder that was looked through."""
+    size: int
+    mtime_ns: int
 
 
-def _files(root: Path) -> Iterator[tuple[str, int, int]]:
-    """Regular files below `root`: relative name, size, mtime; links are not followed, the number bounded."""
-    work = [_Folder(str(root), "")]
-    left = _MOST_WORK_FILES
-    while work:
-        folder = work.pop()
-        try:
-            entries = sorted(os.scandir(folder.path), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in entries:
+class _Scan:
+    """Regular files below a folder that changed since a time; links are not followed.
+
+    Bounded in what it gives and in what it looks at, so that a full work folder does not slow every step.
+    """
+
+    def __init__(self, root: Path, since_ns: int = 0) -> None:
+        self.root = root
+        self.is_truncated = False
+        self._since = since_ns
+
+    def __iter__(self) -> Iterator[_File]:
+        given = 0
+        for looked, (name, found) in enumerate(self._entries()):
+            if looked == _MOST_LOOKED_AT or given == _MOST_FILES:
+                self.is_truncated = True
+                return
+            if stat.S_ISREG(found.st_mode) and found.st_mtime_ns >= self._since:
+                given += 1
+                yield _File(name, found.st_size, found.st_mtime_ns)
+
+    def _entries(self) -> Iterator[tuple[str, os.stat_result]]:
+        folders = [""]
+        while folders:
+            prefix = folders.pop()
             try:
-                found = entry.stat(follow_symlinks=False)
+                entries = sorted(os.scandir(self.root / prefix), key=lambda entry: entry.name)
             except OSError:
-                # Another step removed it just now.
                 continue
-            if stat.S_ISDIR(found.st_mode):
-                work.append(_Folder(entry.path, f"{folder.prefix}{entry.name}/"))
-            elif stat.S_ISREG(found.st_mode) and left:
-                left -= 1
-                yield folder.prefix + entry.name, found.st_size, found.st_mtime_ns
+            for entry in entries:
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except OSError:
+                    # Another step removed it just now.
+                    continue
+                if stat.S_ISDIR(found.st_mode):
+                    folders.append(f"{prefix}{entry.name}/")
+                yield prefix + entry.name, found
 
 
 def file_sha256(path: Path) -> str:
-    """The digest of a file's bytes, read in pieces."""
-    with path.open("rb") as file:
+    """The digest of a regular file's bytes, read in pieces. FileNotFoundError, StoreError."""
+    with open(open_regular(path), "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dagfs.engine.capture import file_sha256, read_manifest
+from dagfs.errors import StoreError
 from dagfs.model.edit import Evidence
 from dagfs.model.run import Run, StepRun
 from dagfs.store.layout import RunPaths, StepPaths
@@ -43,11 +46,11 @@ def _of_step(
     missing, altered = [], []
     folder = paths.attempt(step.log_attempt or step.attempt).step(step.name).artifacts
     for name, known in manifest.get("artifacts", {}).items():
-        path = folder / name
-        if not path.is_file():
+        try:
+            if not _is_as_known(folder / name, known):
+                altered.append(name)
+        except OSError:
             missing.append(name)
-        elif path.stat().st_size != known["size"] or file_sha256(path) != known["sha256"]:
-            altered.append(name)
     return Evidence(
         outputs=_outputs(paths, step),
         artifacts_missing=tuple(missing),
@@ -58,6 +61,22 @@ def _of_step(
             if written.get(name) == step.name and _differs(paths, name, known)
         ),
     )
+
+
+def _is_as_known(path: Path, known: Mapping[str, Any]) -> bool:
+    """Whether an artifact is what its manifest says. OSError where there is no such file."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise FileNotFoundError(path)
+    if found.st_size != known["size"]:
+        return False
+    if "sha256" not in known:
+        return bool(found.st_mtime_ns == known["mtime_ns"])
+    try:
+        return bool(file_sha256(path) == known["sha256"])
+    except StoreError:
+        # What cannot be read now is not what its step left.
+        return False
 
 
 def _outputs(paths: RunPaths, step: StepRun) -> str:

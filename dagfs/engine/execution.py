@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,13 +25,15 @@ from dagfs.model.dag import Condition, ContinueOn, Step
 from dagfs.model.run import StepRun
 from dagfs.model.state import StepState
 from dagfs.planning.frontier import Outcome
-from dagfs.planning.outcome import Ending, condition_met, judge, repeat_wait, retry_wait
+from dagfs.planning.outcome import Ending, condition_met, judge, may_repeat, repeat_wait, retry_wait
 from dagfs.spec.values import expand
 from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
 from dagfs.store.record import Record
 
 _LARGEST_CONDITION = 1 << 20
+_REFUSALS = (DagfsError, OSError, ValueError)
+"""What only this step has to do with; a ValueError is a text that the system cannot take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class Sleep:
 
 Wish = Start | Attach | Sleep
 Steps = Generator[Wish, Ending, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How an execution ended, ready to be recorded."""
+
+    outcome: Outcome
+    ending: Ending = field(default_factory=Ending)
+    """Of the newest try."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs_sha256: str = ""
 
 
 class Ledger(Protocol):
@@ -98,9 +111,10 @@ class Execution:
         self._adopted = adopted
         self._logs = self._workplace.paths
         self._tries = self._retries = self._offset = 0
-        self._began_ns = time.time_ns()
+        self._began = time.time()
         if adopted is not None:
             state = adopted[0]
+            self._began = seconds(state.started) or self._began
             self._tries, self._retries, self._offset = state.tries, state.retries, state.offsets[0]
             self._logs = setting.paths.attempt(state.log_attempt).step(state.name)
 
@@ -126,40 +140,53 @@ class Execution:
     def run(self) -> Steps:
         """All of it; returns the outcome after the finishing event is recorded."""
         try:
-            return (yield from self._run())
-        except DagfsError as error:
-            message = f"{error.message} ({error.hint})" if error.hint else error.message
-            return self._finish(Outcome(StepState.FAILED, reason=error.message), Ending(error=message))
-        except OSError as error:
-            message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-            return self._finish(Outcome(StepState.FAILED, reason=message), Ending(error=message))
+            end = yield from self._run()
+        except _REFUSALS as error:
+            message, hint = _in_words(error)
+            ending = Ending(error=f"{message} ({hint})" if hint else message)
+            end = _End(Outcome(StepState.FAILED, reason=message), ending)
+        # Not within the try: a journal that cannot be written says nothing about the step.
+        self._finish(end)
+        return end.outcome
 
     def check(self) -> Steps:
-        """Only the preconditions: succeeded where they hold, else skipped. Nothing is recorded."""
-        unmet = yield from self._preconditions()
+        """Only the preconditions: succeeded where they hold, else skipped, or failed. Nothing is recorded."""
+        try:
+            unmet = yield from self._preconditions()
+        except _REFUSALS as error:
+            reason = f"a precondition could not be checked: {_in_words(error)[0]}"
+            return Outcome(StepState.FAILED, reason=reason)
         if unmet:
             return Outcome(StepState.SKIPPED, reason=f"precondition not met: {unmet}")
         return Outcome(StepState.SUCCEEDED)
 
-    def _run(self) -> Steps:
+    def _run(self) -> Generator[Wish, Ending, _End]:
         if self._adopted is None:
             unmet = yield from self._preconditions()
             if self._ledger.is_stopping():
-                return self._finish(Outcome(StepState.ABORTED, reason="stopped"))
+                return _End(Outcome(StepState.ABORTED, reason="stopped"))
             if unmet:
-                return self._finish(Outcome(StepState.SKIPPED, reason=f"precondition not met: {unmet}"))
+                return _End(Outcome(StepState.SKIPPED, reason=f"precondition not met: {unmet}"))
         while True:
             ending = yield from self._one_try()
             if self._ledger.is_stopping():
-                return self._end(ending)
+                return self._cut_short(ending)
             pause = self._retry(ending)
             if pause is None:
                 pause = yield from self._repeat(ending)
+                if self._ledger.is_stopping():
+                    return self._cut_short(ending)
             if pause is None:
                 return self._end(ending)
             yield pause
             if self._ledger.is_stopping():
-                return self._finish(Outcome(StepState.ABORTED, reason="stopped between two tries"), ending)
+                return _End(Outcome(StepState.ABORTED, reason="stopped between two tries"), ending)
+
+    def _cut_short(self, ending: Ending) -> _End:
+        """The end of a step that was to be stopped as its newest try ended: what may go on is not done."""
+        if may_repeat(self.step.repeat_policy, self._tries, ending):
+            return _End(Outcome(StepState.ABORTED, reason="stopped between two tries"), ending)
+        return self._end(ending)
 
     # --- tries
 
@@ -192,7 +219,8 @@ class Execution:
         """The event that goes before the spawn: where this try's output will begin."""
         self._offset = _size(self._logs.stdout)
         offsets = {"stdout": self._offset, "stderr": _size(self._logs.stderr)}
-        self._began_ns = time.time_ns()
+        if self._tries == 1:
+            self._began = time.time()
         name = self._event(ev.STEP_STARTED, ev.HANDLER_STARTED)
         return name, {**self._subject(), "try": self._tries, **offsets}
 
@@ -270,8 +298,8 @@ class Execution:
 
     # --- the end
 
-    def _end(self, ending: Ending) -> Outcome:
-        """Judge the last try, keep what it left, and record its end."""
+    def _end(self, ending: Ending) -> _End:
+        """Judge the last try and keep what it left."""
         outcome = judge(self.step, ending, self._printed())
         outputs: dict[str, str] = {}
         if outcome.state in (StepState.SUCCEEDED, StepState.FAILED):
@@ -293,10 +321,10 @@ class Execution:
             paths,
             self._logs.artifacts,
             self._setting.paths.work,
-            self._began_ns,
+            capture.earliest_change(self._began),
             strict=self._setting.strict,
         )
-        return self._finish(outcome, ending, outputs, sha256)
+        return _End(outcome, ending, outputs, sha256)
 
     def _printed(self) -> str:
         if not self.step.continue_on.output:
@@ -304,28 +332,31 @@ class Execution:
         data = follow(self._logs.stdout, self._offset, limit=_LARGEST_CONDITION)
         return data.decode("utf-8", "replace")
 
-    def _finish(
-        self,
-        outcome: Outcome,
-        ending: Ending | None = None,
-        outputs: Mapping[str, str] | None = None,
-        sha256: str = "",
-    ) -> Outcome:
-        left = ending or Ending()
+    def _finish(self, end: _End) -> None:
+        outcome, left = end.outcome, end.ending
         data: dict[str, Any] = {**self._subject(), "state": outcome.state, "reason": outcome.reason}
         if self._tries:
             data |= {"try": self._tries, "exit_code": left.exit_code, "signal": left.signal}
         data |= {"error": left.error} if left.error else {}
-        data |= {"outputs": outputs, "outputs_sha256": sha256} if outputs else {}
+        data |= {"outputs": end.outputs, "outputs_sha256": end.outputs_sha256} if end.outputs else {}
         data |= {"tolerated": True} if outcome.tolerated else {}
         self._ledger.note(self._event(ev.STEP_FINISHED, ev.HANDLER_FINISHED), **data)
-        return outcome
 
     def _subject(self) -> dict[str, str]:
         return {"handler": self.handler} if self.handler else {"step": self.step.name}
 
     def _event(self, for_step: str, for_handler: str) -> str:
         return for_handler if self.handler else for_step
+
+
+def _in_words(error: DagfsError | OSError | ValueError) -> tuple[str, str]:
+    """What went wrong, and what to do about it where that is known."""
+    if isinstance(error, DagfsError):
+        return error.message, error.hint or ""
+    if isinstance(error, ValueError):
+        return " ".join(str(error).split()), ""
+    reason = error.strerror or str(error)
+    return f"{reason}: {error.filename}" if error.filename else reason, ""
 
 
 def _size(path: Path) -> int:
@@ -338,3 +369,8 @@ def _size(path: Path) -> int:
 def utc_text(moment: datetime, seconds: float = 0) -> str:
     """RFC 3339 in UTC with microseconds."""
     return (moment + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def seconds(text: str | None) -> float:
+    """What `utc_text` made, in seconds since 1970; 0 for none."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0

@@ -38,6 +38,8 @@ class Active:
     launch: Start | None = None
     pidfd: int = -1
     sleeping: bool = False
+    told: bool = False
+    """Its process was asked to stop; asked once more, its shim would kill it before its grace is over."""
 
 
 @dataclass(slots=True)
@@ -146,13 +148,18 @@ class Loop:
     def _attach(self, active: Active, wish: Attach) -> None:
         active.launch = None
         pidfd = open_process(wish.record.shim) if wish.record.shim else None
-        if pidfd is None:
-            self._advance(active, ending_of(read(wish.path)))
-        else:
+        if pidfd is not None:
             self._watch(active, pidfd)
+            return
+        record = read(wish.path)
+        if record is not None and record.is_running:
+            # It lives, but there is no descriptor to be had for it just now.
+            self.timers.after(_LAUNCH_AGAIN_SEC, lambda: self._attach(active, wish))
+        else:
+            self._advance(active, ending_of(record))
 
     def _watch(self, active: Active, pidfd: int) -> None:
-        active.pidfd = pidfd
+        active.pidfd, active.told = pidfd, False
         self._running += 1
         self._selector.register(pidfd, selectors.EVENT_READ, lambda: self._exited(active))
         if active.execution.is_stopping:
@@ -212,7 +219,7 @@ class Loop:
         path = active.launch.launch.record if active.launch else str(execution.record_path)
         record = read(path)
         if record is None:
-            return Ending(error=f"its record {path} could not be made: is the disk full?")
+            return Ending(error=f"there is no record {path}: was its folder removed, or is the disk full?")
         if record.exit is not None:
             return ending_of(record)
         killed = kill_by_token(active.launch.launch.token if active.launch else execution.token)
@@ -231,6 +238,9 @@ class Loop:
         self.stop()
 
     def _signal(self, active: Active) -> None:
+        if active.told and not self.asked.kill:
+            return
+        active.told = True
         number = signal.SIGUSR1 if self.asked.kill else signal.SIGTERM
         try:
             signal.pidfd_send_signal(active.pidfd, number)

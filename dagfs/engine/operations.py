@@ -352,11 +352,6 @@ def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
     for event in first:
         fold.apply(event)
     chronicle = Chronicle(work.claim, work.run, fold, work.attempt.n)
-    chronicle.tell(observers, first)
-    if work.engine.plugins.has_observers:
-        chronicle.tell([_PluginObserver(work.engine, work.run, chronicle)], first)
-    for message in work.notices:
-        chronicle.note(ev.NOTICE, message=message)
     active_steps = work.dag.max_active_steps or work.engine.home.settings.active_steps
     runner = Runner(
         setting_of(work.engine, work.claim, work.run, work.attempt, work.dag, work.values),
@@ -366,9 +361,20 @@ def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
         now=now,
         adopted=work.adopted,
     )
-    state = runner.run()
+    state = runner.run(lambda: _tell_first(work, chronicle, observers, first))
     attempt = fold.attempt()
     return Result(work.run.id, attempt.n, state, attempt.reason, runner.stopped_by)
+
+
+def _tell_first(
+    work: _Work, chronicle: Chronicle, observers: Sequence[Observer], first: Sequence[Event]
+) -> None:
+    """Tell everybody how the attempt began."""
+    chronicle.tell(observers, first)
+    if work.engine.plugins.has_observers:
+        chronicle.tell([_PluginObserver(work.engine, work.run, chronicle)], first)
+    for message in work.notices:
+        chronicle.note(ev.NOTICE, message=message)
 
 
 class _PluginObserver:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import time
 
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.capture import OutputRefused, collect_outputs, write_manifest, write_outputs
+from dagfs.engine.capture import (
+    OutputRefused,
+    collect_outputs,
+    earliest_change,
+    write_manifest,
+    write_outputs,
+)
+from dagfs.engine.execution import seconds
 from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View
 from dagfs.engine.workplace import try_token
-from dagfs.errors import Refused
+from dagfs.errors import Refused, StoreError
 from dagfs.model import event as ev
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
@@ -23,17 +30,28 @@ _PATIENCE_SEC = 30.0
 
 
 def end_orphans(paths: RunPaths, view: View, *, kill: bool) -> None:
-    """End what must not go on: all orphans with `kill`, and in any case the remains of lost steps."""
+    """End what must not go on: all orphans with `kill`, and in any case the remains of lost steps.
+
+    Refused while a handler goes on, unless it is to be killed.
+    """
+    for event, record in view.handlers.items():
+        if not kill:
+            raise Refused(
+                f"the {event} handler of attempt {view.run.last.n} is still running",
+                hint=f"wait for its end, or end it with `dagfs stop {view.run.id}` or --kill-orphans",
+            )
+        end_orphan(f"the {event} handler", record)
     if kill:
         for name, record in view.orphans.items():
-            end_orphan(name, record)
+            end_orphan(f"step {name!r}", record)
     for step in view.run.last.steps.values():
-        if step.state is StepState.LOST and step.log_attempt:
+        # One that has not begun by its record may have lost that with its whole folder.
+        if step.state in (StepState.LOST, StepState.NOT_STARTED) and step.log_attempt:
             kill_by_token(try_token(view.run.id, paths.attempt(step.log_attempt).step(step.name), step.tries))
 
 
-def end_orphan(name: str, record: Record) -> None:
-    """Kill an orphaned step and wait until its whole tree is gone."""
+def end_orphan(what: str, record: Record) -> None:
+    """Kill an orphaned process and wait until its whole tree is gone."""
     shim = record.shim
     if shim is None:
         return
@@ -42,7 +60,7 @@ def end_orphan(name: str, record: Record) -> None:
     while is_alive(shim):
         if time.monotonic() > deadline:
             raise Refused(
-                f"step {name!r} cannot be killed: process {shim.pid} is still there",
+                f"{what} cannot be killed: process {shim.pid} is still there",
                 hint="it may hang in the kernel; look at it with `ps`",
             )
         time.sleep(0.01)
@@ -61,6 +79,9 @@ def close_attempt(engine: Engine, claim: Claim, view: View) -> Attempt:
         for name in view.ended:
             _record_end(engine, claim, journal, view, name)
         if not recorded.state.is_over:
+            for event, state in view.run.last.handlers.items():
+                if state.unrecorded:
+                    _record_handler(journal, event, state)
             journal.append(
                 ev.ATTEMPT_FINISHED,
                 {"state": RunState.INTERRUPTED, "reason": "its engine died"},
@@ -92,12 +113,24 @@ def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View
         "exit_code": step.exit_code,
         "signal": step.signal,
     }
-    try:
-        outputs = collect_outputs(dag.by_name[name], logs, step.offsets[0], logs.output_file(step.tries))
+    if step.state in (StepState.SUCCEEDED, StepState.FAILED):
+        try:
+            outputs = collect_outputs(dag.by_name[name], logs, step.offsets[0], logs.output_file(step.tries))
+        except (OutputRefused, StoreError) as refused:
+            outputs = {}
+            data |= {"state": StepState.FAILED, "reason": refused.message, "error": refused.message}
+        # Outside: a disk that is full now says nothing about the step.
         sha256 = write_outputs(disk, own, outputs)
         data |= {"outputs": outputs, "outputs_sha256": sha256} if outputs else {}
-    except OutputRefused as refused:
-        data |= {"state": StepState.FAILED, "reason": refused.message, "error": refused.message}
-    write_manifest(disk, own, logs.artifacts, claim.paths.work, time.time_ns(), strict=False)
+    began = earliest_change(seconds(step.started) or time.time())
+    write_manifest(disk, own, logs.artifacts, claim.paths.work, began, strict=False)
     data |= {"tolerated": True} if step.tolerated else {}
     journal.append(ev.STEP_FINISHED, data, durable=True)
+
+
+def _record_handler(journal: JournalWriter, event: str, state: StepRun) -> None:
+    """A handler that ended on its own. What it put out has nobody to read it any more."""
+    data = {"handler": event, "state": state.state, "reason": state.reason, "try": state.tries}
+    journal.append(
+        ev.HANDLER_FINISHED, {**data, "exit_code": state.exit_code, "signal": state.signal}, durable=True
+    )

@@ -84,10 +84,14 @@ class Runner:
 
     # --- the attempt
 
-    def run(self) -> RunState:
-        """Run to the end. The claim stays held; raises StoreError and LostOwnership."""
+    def run(self, begin: Callable[[], None] = lambda: None) -> RunState:
+        """Run to the end. The claim stays held; raises StoreError and LostOwnership.
+
+        `begin` is called once a signal to stop is heard: whoever is told of the run may send one at once.
+        """
         try:
             with self._loop:
+                begin()
                 return self._run_all()
         finally:
             self._chronicle.close()
@@ -115,6 +119,9 @@ class Runner:
         if may_run:
             self._start_adopted()
             self._loop.turn_until(self._steps_are_over, self._start_ready)
+        if self.is_stopping():
+            # What was cut short did not fail by itself.
+            reason = ""
         stopped = self._loop.asked.stop or not may_run
         state = verdict(self._outcomes(), stopped=stopped, timed_out=self._timed_out)
         reason = reason or self._reason(state)
@@ -128,8 +135,7 @@ class Runner:
         step = Step(name=_PRECONDITION_STEP, command=("true",), preconditions=conditions)
         execution = Execution(self._setting, self, step, handler="precondition")
         outcome = self._complete(execution, execution.check())
-        met = outcome.state is not StepState.SKIPPED
-        return met, "" if met else outcome.reason
+        return outcome.state.is_success, outcome.reason
 
     def _run_handlers(self, state: RunState) -> tuple[RunState, str]:
         """Run the handlers of this outcome; the run's state after them, and why where they changed it."""
@@ -178,6 +184,9 @@ class Runner:
             yield Outcome(run.state, run.tolerated)
 
     def _on_timeout(self) -> None:
+        if self._loop.asked.stop:
+            # It is ending already, and not for want of time.
+            return
         self.note(ev.RUN_TIMED_OUT, timeout_sec=self._limits.timeout_sec)
         self._timed_out = True
         self._loop.stop()

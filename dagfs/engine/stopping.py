@@ -29,7 +29,7 @@ def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float 
     deadline = time.monotonic() + timeout if timeout else None
     if view.owner is not None:
         _stop_engine(engine, run_id, view.owner, kill, deadline)
-    elif view.orphans:
+    elif view.orphans or view.handlers:
         _stop_orphans(engine, run_id, kill, deadline)
     else:
         raise NothingToDo(f"run {run_id} is not running: it {_was(view.state)}")
@@ -81,7 +81,8 @@ def _signal(who: Identity, number: int) -> None:
 def _stop_orphans(engine: Engine, run_id: str, kill: bool, deadline: float | None) -> None:
     """Its engine is dead: end the steps it left, then write down what there is to write."""
     with engine.home.store.claim(run_id, own(0, new_token())) as claim:
-        shims = [r.shim for r in view_run(engine.home.store, run_id, held=True).orphans.values() if r.shim]
+        view = view_run(engine.home.store, run_id, held=True)
+        shims = [each.shim for each in (*view.orphans.values(), *view.handlers.values()) if each.shim]
         for shim in shims:
             stop_shim(shim, kill=kill)
         while any(is_alive(shim) for shim in shims):

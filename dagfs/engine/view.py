@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dagfs.engine.capture import OutputRefused, collect_outputs
-from dagfs.model.dag import Dag, Step
+from dagfs.errors import StoreError
+from dagfs.model.dag import Step
 from dagfs.model.run import Run, StepRun
 from dagfs.model.state import RunState, StepState
-from dagfs.planning.outcome import Ending, judge
-from dagfs.store.layout import RunPaths
+from dagfs.planning.frontier import Outcome
+from dagfs.planning.outcome import Ending, judge, may_repeat
+from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
 from dagfs.store.owner import Owner, holder
 from dagfs.store.record import NOT_BEGUN, Record, read
@@ -31,7 +33,9 @@ class View:
     orphans: Mapping[str, Record] = field(default_factory=dict)
     """Steps that go on although their engine is dead."""
     ended: Mapping[str, Record] = field(default_factory=dict)
-    """Steps that ended after their engine died; their end is not in the journal yet."""
+    """Steps that ended, or were lost, after their engine died; that is not in the journal yet."""
+    handlers: Mapping[str, Record] = field(default_factory=dict)
+    """Handlers that go on although their engine is dead."""
 
     @property
     def state(self) -> RunState:
@@ -47,41 +51,55 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
     owner = None if held else holder(paths)
     run = store.load(run_id)
     underway = [step for step in run.last.steps.values() if step.state.is_underway]
-    if owner is not None or (run.state.is_over and not underway):
+    waiting = [state for state in run.last.handlers.values() if state.state.is_underway]
+    if owner is not None or (run.state.is_over and not underway and not waiting):
         return View(run, owner)
     dag = store.dag(run_id, run.last.n)
-    steps = dict(run.last.steps)
+    steps, handlers = dict(run.last.steps), dict(run.last.handlers)
     orphans: dict[str, Record] = {}
     ended: dict[str, Record] = {}
     for step in underway:
-        record = read(_record(paths, step))
-        steps[step.name] = _as_found(paths, dag, step, record)
+        folder = paths.attempt(step.log_attempt).step(step.name)
+        record = read(folder.record(step.tries))
+        steps[step.name] = found = _as_found(folder, dag.by_name[step.name], step, record)
         if record is not None and record.is_running:
             orphans[step.name] = record
-        elif record is not None and record.exit is not None and steps[step.name].state.is_settled:
+        elif record is not None and found.state.is_settled:
             ended[step.name] = record
-    state = run.state if run.state.is_over else RunState.INTERRUPTED
-    last = replace(run.last, state=state, steps=steps)
-    return View(replace(run, attempts=(*run.attempts[:-1], last)), None, orphans, ended)
+    alive: dict[str, Record] = {}
+    for state in waiting:
+        folder = paths.attempt(state.log_attempt).handler(state.name)
+        record = read(folder.record(state.tries))
+        handlers[state.name] = _as_found(folder, dag.handler_on[state.name], state, record)
+        if record is not None and record.is_running:
+            alive[state.name] = record
+    state_now = run.state if run.state.is_over else RunState.INTERRUPTED
+    last = replace(run.last, state=state_now, steps=steps, handlers=handlers)
+    return View(replace(run, attempts=(*run.attempts[:-1], last)), None, orphans, ended, alive)
 
 
-def _record(paths: RunPaths, step: StepRun) -> str:
-    return str(paths.attempt(step.log_attempt).step(step.name).record(step.tries))
-
-
-def _as_found(paths: RunPaths, dag: Dag, step: StepRun, record: Record | None) -> StepRun:
-    """The step's state by its record, for one that the journal has under way."""
+def _as_found(folder: StepPaths, step: Step, state: StepRun, record: Record | None) -> StepRun:
+    """The state of a step or handler by its record, for one that the journal has under way."""
     if record is None or (record.exit and record.exit.cause == NOT_BEGUN):
         reason = "its engine died before it began"
-        return replace(step, state=StepState.NOT_STARTED, reason=reason)
-    if record.is_running or step.state is StepState.RETRYING:
-        return step
-    outcome = judge(dag.by_name[step.name], ending(record), printed(paths, dag.by_name[step.name], step))
+        return replace(state, state=StepState.NOT_STARTED, reason=reason)
+    if record.is_running or state.state is StepState.RETRYING:
+        return state
     left = record.exit
+    if may_repeat(step.repeat_policy, state.tries, ending(record)):
+        reason = "its engine died before it was repeated"
+        exit_code = left.exit_code if left else None
+        return replace(state, state=StepState.RETRYING, reason=reason, exit_code=exit_code)
+    outcome = judge(step, ending(record), _printed(folder, step, state))
+    outputs: dict[str, str] = {}
+    try:
+        outputs = collect_outputs(step, folder, state.offsets[0], folder.output_file(state.tries))
+    except (OutputRefused, StoreError) as refused:
+        outcome = Outcome(StepState.FAILED, reason=refused.message)
     return replace(
-        step,
+        state,
         unrecorded=True,
-        outputs=_outputs(paths, dag.by_name[step.name], step),
+        outputs=outputs,
         state=outcome.state,
         reason=outcome.reason,
         tolerated=outcome.tolerated,
@@ -89,14 +107,6 @@ def _as_found(paths: RunPaths, dag: Dag, step: StepRun, record: Record | None) -
         signal=left.signal if left else None,
         finished=left.time if left else None,
     )
-
-
-def _outputs(paths: RunPaths, step: Step, state: StepRun) -> dict[str, str]:
-    folder = paths.attempt(state.log_attempt).step(step.name)
-    try:
-        return collect_outputs(step, folder, state.offsets[0], folder.output_file(state.tries))
-    except OutputRefused:
-        return {}
 
 
 def ending(record: Record | None) -> Ending:
@@ -107,9 +117,8 @@ def ending(record: Record | None) -> Ending:
     return Ending(left.exit_code, left.signal, left.cause or "", left.error or "")
 
 
-def printed(paths: RunPaths, step: Step, state: StepRun) -> str:
+def _printed(folder: StepPaths, step: Step, state: StepRun) -> str:
     """What the newest try printed, where the step's policies look at it."""
     if not step.continue_on.output:
         return ""
-    log = paths.attempt(state.log_attempt).step(step.name).stdout
-    return follow(log, state.offsets[0]).decode(errors="replace")
+    return follow(folder.stdout, state.offsets[0]).decode(errors="replace")

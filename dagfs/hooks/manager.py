@@ -6,6 +6,7 @@ them are loaded alike; one that fails is left out, named, and harms nothing else
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import importlib
 import time
@@ -20,6 +21,7 @@ import pluggy
 from dagfs import __version__
 from dagfs.errors import DagfsError
 from dagfs.hooks import dropins, installed, specs
+from dagfs.hooks.command import CommandContext, CommandSpec
 from dagfs.hooks.executor import Executor
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.event import Event
@@ -35,7 +37,7 @@ BUILT_IN = (
     "dagfs.rules.outputs",
     "dagfs.rules.orphan",
 )
-HOOKS = ("executors", "rules", "classify_field", "check_edit", "on_event")
+HOOKS = ("executors", "rules", "classify_field", "check_edit", "on_event", "commands")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Plugin:
     hooks: tuple[str, ...] = ()
     executors: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     load_ms: float = 0.0
     error: str = ""
     """Why it was left out, in one line."""
@@ -68,6 +71,7 @@ class PluginManager:
         self._plugins: list[Plugin] = []
         self._executors: dict[str, Executor] = {}
         self._rules: dict[str, Rule] = {}
+        self._commands: dict[str, CommandSpec] = {}
         self._classes: dict[tuple[str, str], FieldClass] = {}
 
     @property
@@ -84,6 +88,11 @@ class PluginManager:
     def rules(self) -> dict[str, Rule]:
         """Compatibility rules by id."""
         return dict(self._rules)
+
+    @property
+    def commands(self) -> dict[str, CommandSpec]:
+        """The commands that plugins add to `dagfs`, by name."""
+        return dict(self._commands)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -133,19 +142,24 @@ class PluginManager:
             implementations = self._implementations(thing)
             executors = _listed(implementations, "executors", Executor)
             rules = _listed(implementations, "rules", Rule)
-            self._reject_taken(executors, rules)
+            commands = _listed(implementations, "commands", CommandSpec)
+            self._reject_taken(executors, rules, commands)
+            for each in commands:
+                each.arguments(argparse.ArgumentParser())
         except BaseException:
             if self._pluggy.get_plugin(plugin.name) is not None:
                 self._pluggy.unregister(name=plugin.name)
             raise
         self._executors.update({each.name: each for each in executors})
         self._rules.update({each.id: each for each in rules})
+        self._commands.update({each.name: each for each in commands})
         self._classes.clear()
         return replace(
             plugin,
             hooks=tuple(hook for hook in HOOKS if hook in implementations),
             executors=tuple(each.name for each in executors),
             rules=tuple(each.id for each in rules),
+            commands=tuple(each.name for each in commands),
         )
 
     def _implementations(self, thing: Any) -> dict[str, pluggy.HookImpl]:
@@ -163,9 +177,12 @@ class PluginManager:
                     found[caller.name] = each
         return found
 
-    def _reject_taken(self, executors: Sequence[Executor], rules: Sequence[Rule]) -> None:
+    def _reject_taken(
+        self, executors: Sequence[Executor], rules: Sequence[Rule], commands: Sequence[CommandSpec]
+    ) -> None:
         _reject_names("executor", [each.name for each in executors], self._executors)
         _reject_names("rule", [each.id for each in rules], self._rules)
+        _reject_names("command", [each.name for each in commands], self._commands)
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -212,6 +229,29 @@ class PluginManager:
     def has_observers(self) -> bool:
         return bool(self._pluggy.hook.on_event.get_hookimpls())
 
+    def add_arguments(self, command: str, parser: argparse.ArgumentParser) -> None:
+        """Add a command's options to a parser. Raises PluginFailed."""
+        try:
+            self._commands[command].arguments(parser)
+        except (Exception, SystemExit) as error:
+            raise self._command_failed(command, error) from error
+
+    def run_command(self, command: str, context: CommandContext) -> int:
+        """Call a command; its exit code, 0 where it gives none. Raises PluginFailed."""
+        try:
+            code = self._commands[command].run(context)
+        except (DagfsError, BrokenPipeError):
+            raise
+        except Exception as error:
+            raise self._command_failed(command, error) from error
+        return code if isinstance(code, int) else 0
+
+    def _command_failed(self, command: str, error: BaseException) -> PluginFailed:
+        plugin = next(each for each in self._plugins if command in each.commands)
+        place = dropins.where(error, plugin.origin)
+        what = _one_line(error) + (f" (at {place})" if place else "")
+        return _failed(plugin.name, f"command {command}", what)
+
     def _answers(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Each plugin's name and answer, those loaded last asked first."""
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
@@ -246,11 +286,11 @@ def _entry_point(point: Any, version: str) -> tuple[Any, str]:
 
 
 def _listed(implementations: dict[str, pluggy.HookImpl], hook: str, kind: type[Any]) -> list[Any]:
-    """What the plugin's `executors` or `rules` gives; TypeError for anything that is none."""
+    """What the plugin's `executors`, `rules` or `commands` gives; TypeError for anything that is none."""
     found = list(_call(implementations[hook])) if hook in implementations else []
     for each in found:
         if isinstance(each, type) or not isinstance(each, kind):
-            needs = "an object with name, check and prepare" if kind is Executor else "a Rule"
+            needs = "an object with name, check and prepare" if kind is Executor else f"a {kind.__name__}"
             raise TypeError(f"{hook} gives {_shortened(each)}, which is not {needs}")
     return found
 

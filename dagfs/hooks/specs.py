@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pluggy
 
+from dagfs.hooks.command import CommandSpec
 from dagfs.hooks.executor import Executor
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.event import Event
@@ -52,3 +53,12 @@ def check_edit(edit: Edit) -> Sequence[Finding]:  # type: ignore[empty-body]
 @hookspec
 def on_event(run: RunHeader, event: Event) -> None:
     """Something happened in a run. Called after the event is in the journal, in its order."""
+
+
+@hookspec
+def commands() -> Sequence[CommandSpec]:  # type: ignore[empty-body]
+    """The commands the plugin adds to `dagfs`. Called once when a home is opened.
+
+    A name that an earlier plugin took stays with that one, and the plugin is reported. A verb of dagfs
+    itself, or a program `dagfs-NAME` on the PATH, goes before a plugin's command of that name.
+    """

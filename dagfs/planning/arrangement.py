@@ -24,6 +24,7 @@ _MOST_BENDS = 5_000
 _MOST_SWAPS = 200_000
 """Pairs of edges looked at in swaps, so that a large and dense graph is still arranged at once."""
 _BEND_SIZE = 10.0
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class _Grid:
     below: list[list[int]] = field(default_factory=list)
     routes: dict[tuple[int, int], list[int]] = field(default_factory=dict)
     """For each edge the bends it goes through."""
+    trunks: dict[int, list[int]] = field(default_factory=dict)
+    """For each source of long edges its bends, layer by layer."""
 
     @property
     def steps(self) -> int:
@@ -165,6 +168,7 @@ def _route(
         if (source, layer) not in trunks:
             bend = len(grid.layer)
             trunks[source, layer] = bend
+            grid.trunks.setdefault(source, []).append(bend)
             grid.layer.append(layer)
             grid.layers[layer].append(bend)
             grid.above.append([last])
@@ -320,7 +324,41 @@ def _across(grid: _Grid, breadth: list[float], gap: float) -> list[float]:
         order = grid.layers if downwards else grid.layers[::-1]
         for layer in order:
             _settle(grid, layer, across, breadth, gap, downwards, last=turn >= turns - 2)
+    _straighten(grid, across, breadth, gap)
     return across
+
+
+def _straighten(grid: _Grid, across: list[float], breadth: list[float], gap: float) -> None:
+    """Bring the bends of each trunk into one line, as far as the neighbours in their layers leave room."""
+    place = {each: (layer, at) for layer in grid.layers for at, each in enumerate(layer)}
+
+    def room(bend: int) -> tuple[float, float]:
+        layer, at = place[bend]
+        low, high = float("-inf"), float("inf")
+        if at:
+            low = across[layer[at - 1]] + (breadth[layer[at - 1]] + breadth[bend]) / 2 + gap
+        if at + 1 < len(layer):
+            high = across[layer[at + 1]] - (breadth[layer[at + 1]] + breadth[bend]) / 2 - gap
+        return low, high
+
+    for bends in grid.trunks.values():
+        line: list[int] = []
+        low, high = float("-inf"), float("inf")
+        for bend in bends:
+            left, right = room(bend)
+            if max(low, left) > min(high, right) + _ROUNDING:
+                _align(line, across, low, high)
+                line, low, high = [], float("-inf"), float("inf")
+            line.append(bend)
+            low, high = max(low, left), min(high, right)
+        _align(line, across, low, high)
+
+
+def _align(line: list[int], across: list[float], low: float, high: float) -> None:
+    """Put the bends where most of them are, within these bounds."""
+    middle = sorted(across[bend] for bend in line)[len(line) // 2] if line else 0.0
+    for bend in line:
+        across[bend] = min(max(middle, low), high)
 
 
 def _settle(

@@ -88,6 +88,11 @@ def repeat_wait(policy: RepeatPolicy, executions: int, ending: Ending, met: bool
     return _wait(policy.interval_sec, policy.backoff, policy.max_interval_sec, executions - 1)
 
 
+def may_repeat(policy: RepeatPolicy, executions: int, ending: Ending) -> bool:
+    """Whether another execution may follow, where nobody knows what the policy's condition says."""
+    return any(repeat_wait(policy, executions, ending, met) is not None for met in (False, True))
+
+
 def _wait(interval: float, backoff: float, longest: float, before: int) -> float:
     # The power alone would overflow after some hundred doublings.
     endless = backoff > 1 and before * math.log(backoff) > math.log(_LONGEST_FACTOR)

@@ -101,7 +101,7 @@ def _box(box: Placed, sketch: Sketch) -> Iterator[str]:
     state = sketch.states.get(box.name, "")
     fill, edge = _COLOURS.get(state, _PLAIN)
     dash = ' stroke-dasharray="4 3"' if state in (StepState.NOT_STARTED, StepState.UPSTREAM_FAILED) else ""
-    parents = ", ".join(sketch.depends[box.name])
+    parents = _few(list(dict.fromkeys(sketch.depends[box.name])))
     words = [box.name + (f": {state}" if state else ""), sketch.notes.get(box.name, "")]
     words += [f"after {parents}"] if parents else []
     yield f'<g class="step {_xml(state or "plain")}">'
@@ -118,6 +118,10 @@ def _box(box: Placed, sketch: Sketch) -> Iterator[str]:
         place = f'x="{box.x + _PADDING:.1f}" y="{y - 1:.1f}"'
         yield f'<text {place} font-size="11" fill="{edge}">{_xml(state.replace("_", " "))}</text>'
     yield "</g>"
+
+
+def _few(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _path(edge: Edge, down: bool) -> str:

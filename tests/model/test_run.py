@@ -250,3 +250,64 @@ def test_an_event_is_one_flat_json_object() -> None:
 def test_an_actor_is_somebody_somewhere() -> None:
     assert str(Actor("me", 1, "here")) == "me@here"
     assert str(Actor("me")) == "me"
+
+
+# -- markings --------------------------------------------------------------------------------------
+
+OVER = (ev.ATTEMPT_FINISHED, {"state": "failed", "reason": "failed at a"})
+
+
+def marked(step: str = "a", state: str = "succeeded", **data: object) -> tuple[str, dict[str, object]]:
+    said = {"was": "failed", "reason": "by hand", "actor": {"user": "ada", "host": "desk"}}
+    return ev.STEP_MARKED, {"step": step, "state": state, **said, **data}
+
+
+def test_a_settled_step_is_marked_after_the_end() -> None:
+    given = {"outputs": {"X": "1"}, "outputs_sha256": "d1"}
+    attempt = told(started(), finished(state="failed", tolerated=True), OVER, marked(**given))
+    step = attempt.steps["a"]
+    assert (step.state, step.attempt, step.basis, step.tolerated) == (StepState.SUCCEEDED, 3, 3, False)
+    assert (step.outputs, step.outputs_sha256, step.outputs_attempt) == ({"X": "1"}, "d1", 3)
+    assert step.reason == "marked succeeded by ada@desk: by hand"
+    assert attempt.markings == (step.marking,)
+    assert (attempt.state, attempt.reason, attempt.events) == (RunState.FAILED, "failed at a", 4)
+
+
+def test_a_step_that_never_ran_is_marked_and_one_without_outputs_keeps_its_own() -> None:
+    attempt = told(finished("b", outputs={"Y": "2"}, outputs_sha256="d2"), OVER, marked(), marked("b"))
+    assert (attempt.steps["a"].attempt, attempt.steps["a"].finished) == (3, "t3")
+    assert (attempt.steps["b"].outputs, attempt.steps["b"].outputs_attempt) == ({"Y": "2"}, 0)
+    assert [each.step for each in attempt.markings] == ["a", "b"]
+
+
+def test_a_run_that_went_well_fails_when_a_step_is_marked_so() -> None:
+    well = (ev.ATTEMPT_FINISHED, {"state": "succeeded", "reason": ""})
+    attempt = told(finished(), finished("b"), well, marked(state="failed"))
+    assert attempt.state is RunState.FAILED
+    assert attempt.reason == "step a was marked failed by ada@desk: by hand"
+    assert told(finished(), finished("b"), well, marked(state="skipped")).state is RunState.SUCCEEDED
+
+
+def test_a_marking_stays_with_a_kept_step_and_goes_when_it_runs() -> None:
+    before = told(OVER, marked())
+    kept = fold(AttemptHeader(n=4), "ab", [Event(1, "t", ev.STEP_KEPT, {"step": "a", "attempt": 3})], before)
+    assert kept.steps["a"].marking == before.steps["a"].marking
+    ran = fold(AttemptHeader(n=4), "ab", [Event(1, "t", *started())], before)
+    assert ran.steps["a"].marking is None
+    assert kept.markings == ()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (marked(),),
+        (OVER, marked("z")),
+        (OVER, marked(state="running")),
+        (OVER, marked(state="lost")),
+        (OVER, marked(actor=None)),
+        (OVER, marked(), finished(state="failed")),
+    ],
+)
+def test_a_marking_that_cannot_be_is_damage(events: tuple[tuple[str, dict[str, object]], ...]) -> None:
+    with pytest.raises(ValueError, match="event"):
+        told(*events)

@@ -1,0 +1,63 @@
+"""The parsers of command lines: what all of them share, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from dagfs.errors import UsageError
+
+_COLORS = ("auto", "always", "never")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with did-you-mean and our own way of ending."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ").split()
+        known = [option for action in self._actions for option in action.option_strings]
+        near = get_close_matches(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
+        hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
+        raise UsageError(message, hint=hint)
+
+
+def global_options() -> Parser:
+    """The parser of what stands before the verb."""
+    parser = Parser(prog="dagfs", add_help=False)
+    parser.add_argument("-C", dest="home", metavar="DIR", help="the home to work on")
+    parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
+    parser.add_argument("--no-pager", action="store_true", help="print straight to the terminal")
+    parser.add_argument("--color", choices=_COLORS, default="auto")
+    parser.add_argument("-h", "--help", dest="wants_help", action="store_true")
+    parser.add_argument("--version", dest="wants_version", action="store_true")
+    return parser
+
+
+def new_parser(verb: str, summary: str, examples: str) -> Parser:
+    """A parser for a verb's options, with those of all verbs, which may also stand behind one."""
+    parser = Parser(
+        prog=f"dagfs {verb}",
+        description=summary[:1].upper() + summary[1:].removesuffix(".") + ".",
+        epilog=examples.strip("\n"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    hidden = argparse.SUPPRESS
+    parser.add_argument("-C", dest="home", metavar="DIR", default=hidden, help=hidden)
+    parser.add_argument("--no-plugins", action="store_true", default=hidden, help=hidden)
+    parser.add_argument("--no-pager", action="store_true", default=hidden, help=hidden)
+    parser.add_argument("--color", choices=_COLORS, metavar="WHEN", default=hidden, help=hidden)
+    return parser
+
+
+def given_color(words: Sequence[str]) -> str:
+    """What `--color` says on a command line that could perhaps not be parsed."""
+    for place, word in enumerate(words):
+        value = word.partition("=")[2] if word.startswith("--color=") else ""
+        if word == "--color":
+            value = words[place + 1] if place + 1 < len(words) else ""
+        if value in _COLORS:
+            return value
+    return "auto"

@@ -1,0 +1,81 @@
+"""`dagfs wait`: until runs are over."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+
+from dagfs.cli.command import Command, add_json
+from dagfs.cli.ending import code_of, worst
+from dagfs.cli.place import reading
+from dagfs.cli.span import seconds_of
+from dagfs.engine.location import Reading
+from dagfs.engine.view import View, view_run
+from dagfs.errors import ExitCode
+from dagfs.store.owner import holder
+
+EXAMPLES = """
+examples:
+  dagfs wait @ && echo fine
+  dagfs wait nightly-import hourly-import --timeout 1h
+  for dag in a b c; do dagfs run $dag -d; done | xargs dagfs wait
+  dagfs wait @ --json | jq -r '.[].state'
+
+A run whose engine has died is over: `interrupted`.
+exit codes: the worst run's: 0 succeeded, 1 not, 6 it waits for an approval, 124 the time was over first
+"""
+_POLL_SEC = 0.1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="runs, named as everywhere")
+    parser.add_argument("--timeout", metavar="SPAN", help="wait no longer: 90, 45s, 10m, 1h or 2d [no limit]")
+    add_json(parser, "print an array of run, state and reason, when all are over")
+
+
+def run(command: Command) -> int:
+    options, home = command.options, reading(command)
+    limit = seconds_of(options.timeout, "--timeout") if options.timeout else None
+    wanted = list(dict.fromkeys(home.store.find(each) for each in options.runs))
+    found: dict[str, View] = {}
+    for run_id, view in _endings(home, wanted, _clock(limit)):
+        found[run_id] = view
+        if not options.json:
+            command.output.line(f"{run_id}  {command.output.state(view.state, view.run.last.reason)}")
+    late = [run_id for run_id in wanted if run_id not in found]
+    if options.json:
+        for run_id in late:
+            found[run_id] = view_run(home.store, run_id)
+        command.output.json([_document(found[run_id], run_id in late) for run_id in wanted])
+    elif late:
+        command.output.say(f"not over after {options.timeout}: {', '.join(late)}")
+    if late:
+        return ExitCode.TIMED_OUT
+    return worst(code_of(view.state) for view in found.values())
+
+
+def _clock(limit: float | None) -> Callable[[], bool]:
+    """Says whether there is time left."""
+    end = None if limit is None else time.monotonic() + limit
+    return lambda: end is None or time.monotonic() < end
+
+
+def _endings(home: Reading, runs: list[str], is_time_left: Callable[[], bool]) -> Iterator[tuple[str, View]]:
+    """Each run with how it ended, as it ends, while time is left."""
+    left = list(runs)
+    while True:
+        # An engine lets go of its run when all is on record; before that there is nothing to read.
+        for run_id in [each for each in left if holder(home.store.paths(each)) is None]:
+            view = view_run(home.store, run_id)
+            if view.owner is None:
+                left.remove(run_id)
+                yield run_id, view
+        if not left or not is_time_left():
+            return
+        time.sleep(_POLL_SEC)
+
+
+def _document(view: View, late: bool) -> dict[str, object]:
+    last = view.run.last
+    return {"run": view.run.id, "state": str(view.state), "reason": last.reason, "timed_out": late}
