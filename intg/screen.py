@@ -108,7 +108,7 @@ class Terminal:
         self.until(lambda: all(text in self.text for text in texts), " and ".join(map(repr, texts)))
 
     def __str__(self) -> str:
-        return "\n".join(f"|{row}" for row in self.rows)
+        return "\n".join(f"|{row}" for row in self.rows).rstrip("|\n")
 
     # --- its end
 

@@ -24,9 +24,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 def scripts(home: Home) -> Path:
     """A home with two DAGs and two runs, and beside it the scripts of all shells."""
     home.dag("nightly", "steps: [{name: extract, run: 'true'}, {name: load data, run: 'true'}]")
-    home.dag("sub/hourly", "steps: [{name: tick, run: 'true'}]") if (home.path / "dags/sub").mkdir(
-        parents=True, exist_ok=True
-    ) is None else None
+    home.dag("sub/hourly", "steps: [{name: tick, run: 'true'}]")
     home.dagfs("run", "nightly", "--id", "20260101-000000-nightly-aaaa").exits(0)
     home.dagfs("run", "hourly", "--id", "20260102-000000-hourly-bbbb").exits(0)
     folder = home.path.parent / "scripts"
@@ -56,7 +54,7 @@ def ask(home: Home, words: list[str], cwd: Path | None = None, **more: str) -> l
 
 
 def in_bash(home: Home, scripts: Path, *words: str, cwd: Path | None = None, **more: str) -> list[str]:
-    shell = ["bash", "--norc", "-uc" if False else "-c", _BASH, "bash", str(scripts / "bash"), "dagfs", *words]
+    shell = ["bash", "--norc", "-c", _BASH, "bash", str(scripts / "bash"), "dagfs", *words]
     return ask(home, shell, cwd, **more)
 
 
@@ -102,7 +100,7 @@ def test_zsh_completes_on_a_terminal(home: Home, scripts: Path) -> None:
         f"PS1='> '; autoload -Uz compinit; compinit -u -D; zstyle ':completion:*' list-max 1000\n"
         f"source {scripts / 'zsh'}\nprint ready\n"
     )
-    terminal = Terminal(["zsh", "-i"], home.path, environment(home), columns=100, lines=40)
+    terminal = Terminal(["zsh", "-i"], home.path, environment(home), columns=200, lines=40)
     try:
         terminal.until_it_says("ready", ">")
         for typed, expected in [

@@ -21,6 +21,7 @@ from dagfs.engine.bootstrap import open_home
 from dagfs.engine.settings import Settings, read_settings
 from dagfs.errors import ExitCode
 from dagfs.hooks import specs as hook_specs
+from dagfs.hooks.command import CommandContext, CommandSpec
 from dagfs.hooks.executor import Process, StepRequest
 from dagfs.hooks.manager import HOOKS, PluginManager
 from dagfs.model import event
@@ -364,9 +365,10 @@ def test_every_file_of_a_run_is_documented() -> None:
 # -- plugins -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [StepRequest, Process, Edit])
+@pytest.mark.parametrize("value", [StepRequest, Process, Edit, CommandSpec, CommandContext])
 def test_every_field_that_plugins_see_is_documented(value: type) -> None:
-    title = "A rule" if value is Edit else "An executor"
+    titles = {Edit: "A rule", CommandSpec: "A command", CommandContext: "A command"}
+    title = titles.get(value, "An executor")
     told = first_cells(section(page("docs/plugins.md"), title))
     assert {each.name for each in fields(value)} <= set(told)
 
@@ -385,7 +387,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> PluginManager:
 
 def test_the_plugins_of_the_page_load(examples: PluginManager) -> None:
     assert [plugin.error for plugin in examples.plugins if plugin.error] == []
-    assert {"nice", "freeze", "ring"} <= {plugin.name for plugin in examples.plugins}
+    assert {"nice", "freeze", "ring", "failures"} <= {plugin.name for plugin in examples.plugins}
 
 
 def test_the_executor_of_the_page_prepares_a_process(examples: PluginManager) -> None:

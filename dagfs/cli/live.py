@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -129,18 +129,18 @@ class Live:
 
 
 def _table(frame: Frame) -> Table:
+    """Where the window is narrow, names and notes give way; states and times stay whole."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    cut: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"}
-    table.add_column(min_width=12, **cut)
-    table.add_column(min_width=9, **cut)
-    table.add_column(justify="right", min_width=6, **cut)
-    table.add_column(**cut)
+    table.add_column()
+    table.add_column(min_width=9, no_wrap=True)
+    table.add_column(min_width=6, no_wrap=True, justify="right")
+    table.add_column()
     for row in frame.rows:
         style = STATE_STYLES.get(row.state, "dim")
-        table.add_row(
-            Text(f"  {row.name}", style),
-            Text(row.state.replace("_", " "), style),
-            Text(row.took),
-            Text(row.note),
-        )
+        state = Text(row.state.replace("_", " "), style)
+        table.add_row(_cut(f"  {row.name}", style), state, Text(row.took), _cut(row.note))
     return table
+
+
+def _cut(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")

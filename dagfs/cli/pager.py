@@ -27,13 +27,16 @@ def paged(command: Command) -> Iterator[None]:
     sys.stdout.flush()
     before = os.dup(1)
     pid = _start(pager)
+    # ^C is for the pager, which goes back to its prompt; the terminal must stay its own.
+    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     except BrokenPipeError:
         pass  # the user has seen enough
     finally:
         _leave(before)
-        _wait(pid)
+        os.waitpid(pid, 0)
+        signal.signal(signal.SIGINT, old)
 
 
 def _wanted(command: Command) -> list[str] | None:
@@ -85,12 +88,3 @@ def _leave(before: int) -> None:
             sys.stdout.flush()
     os.dup2(before, 1)
     os.close(before)
-
-
-def _wait(pid: int) -> None:
-    # ^C is for the pager: it goes back to its prompt, and so must not lose the terminal to the shell.
-    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        os.waitpid(pid, 0)
-    finally:
-        signal.signal(signal.SIGINT, old)

@@ -22,8 +22,8 @@ from dagfs.store.logs import follow
 LARGEST_OUTPUT = 1 << 20
 MOST_HASHED = 256 << 20
 """The most bytes of one step's artifacts that are read for their digests."""
-_MOST_FILES = 5_000
-_MOST_LOOKED_AT = 20_000
+_MOST_LOOKED_AT = 5_000
+"""The most files and folders of `work/`, and of a step's artifacts, that are looked at when a step ends."""
 _CLOCK_GRAIN_NS = 10_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -164,7 +164,7 @@ class _File:
 class _Scan:
     """Regular files below a folder that changed since a time; links are not followed.
 
-    Bounded in what it gives and in what it looks at, so that a full work folder does not slow every step.
+    Bounded in what it looks at, so that a full work folder does not slow every step.
     """
 
     def __init__(self, root: Path, since_ns: int = 0) -> None:
@@ -173,13 +173,11 @@ class _Scan:
         self._since = since_ns
 
     def __iter__(self) -> Iterator[_File]:
-        given = 0
         for looked, (name, found) in enumerate(self._entries()):
-            if looked == _MOST_LOOKED_AT or given == _MOST_FILES:
+            if looked == _MOST_LOOKED_AT:
                 self.is_truncated = True
                 return
             if stat.S_ISREG(found.st_mode) and found.st_mtime_ns >= self._since:
-                given += 1
                 yield _File(name, found.st_size, found.st_mtime_ns)
 
     def _entries(self) -> Iterator[tuple[str, os.stat_result]]:

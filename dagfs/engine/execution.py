@@ -31,6 +31,10 @@ from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
 from dagfs.store.record import Record
 
+CONDITIONS = "conditions"
+"""Where below a step's folder its conditions are looked at, each in a folder of its own."""
+DAG_PRECONDITION = "precondition"
+"""The conditions of the whole DAG are looked at as if for a handler of this name."""
 _LARGEST_CONDITION = 1 << 20
 _REFUSALS = (DagfsError, OSError, ValueError)
 """What only this step has to do with; a ValueError is a text that the system cannot take."""
@@ -276,7 +280,7 @@ class Execution:
             # A here-document expands commands without reading quotes, and values stay variables.
             text = f"cat <<DAGFS_CONDITION\n{text}\nDAGFS_CONDITION\n"
         name = f"{label}.{self._tries}.{secrets.token_hex(2)}"
-        folder = StepPaths(self._workplace.paths.root / "conditions" / name)
+        folder = StepPaths(self._workplace.paths.root / CONDITIONS / name)
         self._workplace.make_folder(folder.root)
         ending = yield Start(self._condition_launch(text, folder, variables))
         value = follow(folder.stdout, 0, limit=_LARGEST_CONDITION).decode("utf-8", "replace")

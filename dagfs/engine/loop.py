@@ -20,6 +20,7 @@ from dagfs.engine.timers import Timers
 from dagfs.engine.tree import kill_by_token, open_process
 from dagfs.engine.view import ending as ending_of
 from dagfs.engine.zygote import LaunchFailed, Zygote
+from dagfs.errors import StoreError
 from dagfs.model import event as ev
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending
@@ -217,7 +218,11 @@ class Loop:
         """How the process ended, by its record."""
         execution = active.execution
         path = active.launch.launch.record if active.launch else str(execution.record_path)
-        record = read(path)
+        try:
+            record = read(path)
+        except StoreError as error:
+            # A step may spoil its own folder; the others are not to suffer for it.
+            return Ending(error=error.message)
         if record is None:
             return Ending(error=f"there is no record {path}: was its folder removed, or is the disk full?")
         if record.exit is not None:
@@ -246,3 +251,8 @@ class Loop:
             signal.pidfd_send_signal(active.pidfd, number)
         except ProcessLookupError:
             pass
+        except PermissionError:
+            # Adopted from the engine of another user.
+            name = active.execution.name
+            message = f"{name} runs as another user, who alone can stop it: waiting for its end"
+            self._chronicle.note(ev.NOTICE, message=message)

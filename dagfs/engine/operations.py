@@ -22,8 +22,9 @@ from dagfs.engine.view import view_run
 from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import Zygote
 from dagfs.errors import NothingToDo, PlanMoved, Problem, Refused, SpecError, UsageError
+from dagfs.hooks.executor import Executor
 from dagfs.model import event as ev
-from dagfs.model.dag import Dag
+from dagfs.model.dag import Dag, Step
 from dagfs.model.edit import Action
 from dagfs.model.event import Event
 from dagfs.model.run import Actor, Attempt, AttemptHeader, Fold, RunHeader
@@ -193,10 +194,19 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
     executors = engine.plugins.executors
     for step in (*dag.steps, *dag.handler_on.values()) if dag else ():
         executor = executors.get(step.executor.type)
-        for message in executor.check(step) if executor else ():
+        for message in check_settings(executor, step) if executor else ():
             mark = step.mark("executor")
             problems.append(Problem(file, mark.line, mark.column, f"step {step.name!r}: {message}"))
     return problems
+
+
+def check_settings(executor: Executor, step: Step) -> Sequence[str]:
+    """What an executor has against a step; where it fails at that, this is what there is to say."""
+    try:
+        return list(executor.check(step))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's, named and passed on as a problem
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return [f"executor {executor.name!r} failed: {what}"]
 
 
 def _undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import (
@@ -12,7 +14,7 @@ from dagfs.engine.capture import (
     write_manifest,
     write_outputs,
 )
-from dagfs.engine.execution import seconds
+from dagfs.engine.execution import CONDITIONS, DAG_PRECONDITION, seconds
 from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View
 from dagfs.engine.workplace import try_token
@@ -21,9 +23,9 @@ from dagfs.model import event as ev
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.store.journal import JournalWriter
-from dagfs.store.layout import RunPaths
+from dagfs.store.layout import AttemptPaths, RunPaths, StepPaths
 from dagfs.store.process import is_alive
-from dagfs.store.record import Record
+from dagfs.store.record import Record, read
 from dagfs.store.runs import Claim
 
 _PATIENCE_SEC = 30.0
@@ -44,10 +46,30 @@ def end_orphans(paths: RunPaths, view: View, *, kill: bool) -> None:
     if kill:
         for name, record in view.orphans.items():
             end_orphan(f"step {name!r}", record)
+    for record in _live_conditions(paths.attempt(view.run.last.n), view):
+        # It will be asked again, by the step that runs then.
+        end_orphan("a condition", record)
     for step in view.run.last.steps.values():
         # One that has not begun by its record may have lost that with its whole folder.
         if step.state in (StepState.LOST, StepState.NOT_STARTED) and step.log_attempt:
             kill_by_token(try_token(view.run.id, paths.attempt(step.log_attempt).step(step.name), step.tries))
+
+
+def _live_conditions(attempt: AttemptPaths, view: View) -> Iterator[Record]:
+    """Conditions that are still being looked at, although nobody waits for the answer."""
+    unfinished = [
+        attempt.step(step.name) for step in view.run.last.steps.values() if not step.state.is_settled
+    ]
+    handlers = [attempt.handler(name) for name in (DAG_PRECONDITION, *view.run.last.handlers)]
+    for folder in (*unfinished, *handlers):
+        try:
+            names = os.listdir(folder.root / CONDITIONS)
+        except OSError:
+            continue
+        for name in names:
+            record = read(StepPaths(folder.root / CONDITIONS / name).record(1))
+            if record is not None and record.is_running:
+                yield record
 
 
 def end_orphan(what: str, record: Record) -> None:

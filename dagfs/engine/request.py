@@ -109,12 +109,36 @@ def prepare(executor: Executor, request: StepRequest) -> Process:
         process = executor.prepare(request)
     except DagfsError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise StepUnready(f"executor {executor.name!r} failed: {what}") from error
-    if not process.argv:
-        raise StepUnready(f"executor {executor.name!r} gave nothing to run")
+    if wrong := _wrong(process):
+        raise StepUnready(f"executor {executor.name!r} failed: {wrong}")
     return process
+
+
+def _wrong(process: Any) -> str:
+    """What an executor gave that is not to be carried out, or `""`. Types promise nothing of a plugin."""
+    if not isinstance(process, Process):
+        return f"it gave {type(process).__name__} instead of a Process"
+    return _wrong_parts(process.argv, process.env, process.cwd, process.files)
+
+
+def _wrong_parts(argv: Any, env: Any, cwd: Any, files: Any) -> str:
+    if isinstance(argv, str) or not argv:
+        return "it gave nothing to run"
+    if not isinstance(env, Mapping) or not isinstance(files, Mapping):
+        return "its env and files must be mappings"
+    for name, value in (*env.items(), *files.items()):
+        if not isinstance(name, str) or not isinstance(value, str):
+            return f"{name!r} must be text with a text as value, not {type(value).__name__}"
+    for text in (*argv, cwd):
+        if not isinstance(text, str):
+            return f"{text!r} must be text"
+    for name in files:
+        if not name or "/" in name or name in (".", ".."):
+            return f"{name!r} cannot name a file"
+    return ""
 
 
 def launch(

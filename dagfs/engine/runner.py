@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dagfs.engine.chronicle import Chronicle
-from dagfs.engine.execution import Execution, Steps, utc_text
+from dagfs.engine.execution import DAG_PRECONDITION, Execution, Steps, utc_text
 from dagfs.engine.loop import Loop
 from dagfs.engine.workplace import Setting
 from dagfs.engine.zygote import Zygote
@@ -133,7 +133,7 @@ class Runner:
         if not conditions:
             return True, ""
         step = Step(name=_PRECONDITION_STEP, command=("true",), preconditions=conditions)
-        execution = Execution(self._setting, self, step, handler="precondition")
+        execution = Execution(self._setting, self, step, handler=DAG_PRECONDITION)
         outcome = self._complete(execution, execution.check())
         return outcome.state.is_success, outcome.reason
 

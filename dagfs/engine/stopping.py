@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
@@ -10,12 +9,12 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import new_token
 from dagfs.engine.operations import own
 from dagfs.engine.recovery import close_attempt
-from dagfs.engine.tree import stop_shim
+from dagfs.engine.tree import stop_shim, tell
 from dagfs.engine.view import view_run
 from dagfs.errors import NothingToDo, Refused
 from dagfs.model.state import RunState
 from dagfs.store.owner import Owner, holder
-from dagfs.store.process import Identity, is_alive
+from dagfs.store.process import is_alive
 
 _POLL = 0.05
 
@@ -42,7 +41,7 @@ def _was(state: RunState) -> str:
 
 def _stop_engine(engine: Engine, run_id: str, owner: Owner, kill: bool, deadline: float | None) -> None:
     paths = engine.home.store.paths(run_id)
-    _signal(owner.identity, signal.SIGTERM)
+    tell(owner.identity, signal.SIGTERM)
     asked_again = False
     while (found := holder(paths)) is not None and found.identity == owner.identity:
         if kill and not asked_again:
@@ -59,23 +58,8 @@ def _second(engine: Engine, run_id: str, owner: Owner) -> bool:
     except OSError:
         return False
     if noted:
-        _signal(owner.identity, signal.SIGTERM)
+        tell(owner.identity, signal.SIGTERM)
     return noted
-
-
-def _signal(who: Identity, number: int) -> None:
-    """Signal exactly the process that is meant, never one that has its number now."""
-    try:
-        pidfd = os.pidfd_open(who.pid)
-    except OSError:
-        return
-    try:
-        if is_alive(who):
-            signal.pidfd_send_signal(pidfd, number)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(pidfd)
 
 
 def _stop_orphans(engine: Engine, run_id: str, kill: bool, deadline: float | None) -> None:

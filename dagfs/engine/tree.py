@@ -31,14 +31,27 @@ def open_process(who: Identity) -> int | None:
 
 
 def stop_shim(who: Identity, kill: bool) -> bool:
-    """Ask a shim to stop its step, or to `kill` it at once. False where that shim is gone."""
+    """Ask a shim to stop its step, or to `kill` it at once. False where it is gone; Refused, see `tell`."""
+    return tell(who, signal.SIGUSR1 if kill else signal.SIGTERM)
+
+
+def tell(who: Identity, number: int) -> bool:
+    """Signal exactly that process, never one that has its number now; False where it is gone.
+
+    Refused where it belongs to another user.
+    """
     pidfd = open_process(who)
     if pidfd is None:
         return False
     try:
-        signal.pidfd_send_signal(pidfd, signal.SIGUSR1 if kill else signal.SIGTERM)
+        signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         return False
+    except PermissionError:
+        raise Refused(
+            f"process {who.pid} belongs to another user and cannot be signalled",
+            hint="only the user it runs as, or root, can stop it",
+        ) from None
     finally:
         os.close(pidfd)
     return True

@@ -13,6 +13,7 @@ from dagfs.engine.environment import StepEnvironment, StepUnready, Values, param
 from dagfs.engine.request import Place
 from dagfs.hooks.executor import Executor
 from dagfs.model.dag import Dag, Step
+from dagfs.model.reference import references
 from dagfs.model.run import AttemptHeader, RunHeader, StepRun
 from dagfs.spec.values import Scope, StepRef, expand
 from dagfs.store.files import Disk
@@ -96,9 +97,12 @@ class Workplace:
             values = setting.values
             scope = Scope({**setting.machine, **values.env, **values.params, **self.variables(1)})
             for text in texts:
+                _require_known(text, scope)
                 base = Path(base, os.path.expanduser(expand(text, scope)))
         try:
             base.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise StepUnready(f"cannot use working_dir {base}: it is not a folder") from None
         except OSError as error:
             raise StepUnready(f"cannot use working_dir {base}: {error.strerror}") from error
         return str(base)
@@ -158,6 +162,16 @@ class Workplace:
             "DAG_RUN_LOG_FILE": str(setting.paths.attempt(setting.attempt.n).journal),
             "DAGU_PARAMS_JSON": params_json(setting.values.params),
         }
+
+
+def _require_known(text: str, scope: Scope) -> None:
+    """Elsewhere what nothing has the name of stays as it is; a folder of that name is never meant."""
+    for reference in references(text):
+        if scope.find(reference) is None:
+            raise StepUnready(
+                f"working_dir {text!r} names {reference.text}, which is not set",
+                hint="it can use params, env and variables of this machine",
+            )
 
 
 def try_token(run: str, paths: StepPaths, try_: int) -> str:

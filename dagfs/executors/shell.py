@@ -64,7 +64,9 @@ def _in_turn(shell: Sequence[str], lines: Sequence[str]) -> list[str]:
 
 
 def _shell(request: StepRequest) -> list[str]:
-    return [*request.shell, "-e"] if request.stop_on_error else list(request.shell)
+    # `shell: bash -c` means the same as `bash`; a script is a file all the same.
+    words = request.shell[:-1] if request.shell[1:] and request.shell[-1] == "-c" else request.shell
+    return [*words, "-e"] if request.stop_on_error else list(words)
 
 
 def _process(request: StepRequest, argv: Sequence[str], files: Mapping[str, str] | None = None) -> Process:

@@ -28,6 +28,7 @@ from dagfs.store.status import status_document
 
 __all__ = ["Claim", "RunStore"]
 _ABANDONED_SEC = 3600.0
+_YOUNG_SEC = 10.0
 
 
 class RunStore:
@@ -63,7 +64,9 @@ class RunStore:
                 hint="is another disk mounted there?",
             )
         for stage in stages(self.home.runs):
-            self._sweep(RunPaths(stage))
+            # Its builder may clear it away at the same time; nobody's run is to fail for that.
+            with suppress(StoreError):
+                self._sweep(RunPaths(stage))
         return found
 
     def store_id(self) -> str:
@@ -95,10 +98,14 @@ class RunStore:
 
     def _sweep(self, stage: RunPaths) -> None:
         with suppress(FileNotFoundError):
+            age = time.time() - stage.root.stat().st_mtime
             if not stage.lock.exists():
                 # Its builder may be about to make the lock.
-                if time.time() - stage.root.stat().st_mtime > _ABANDONED_SEC:
+                if age > _ABANDONED_SEC:
                     self._disk.remove_tree(stage.root)
+                return
+            if 0 <= age < _YOUNG_SEC:
+                # Its builder may have made the lock and be about to take it.
                 return
             lock = take_abandoned(stage, self._disk)
             if lock is not None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagfs.engine import capture
 from dagfs.engine.capture import (
     LARGEST_OUTPUT,
     OutputRefused,
@@ -100,3 +101,34 @@ def test_a_step_that_left_nothing_has_no_manifest(paths: StepPaths, tmp_path: Pa
     write_manifest(Disk(), paths, paths.artifacts, tmp_path / "none", 0, strict=False)
     assert not paths.manifest.exists()
     assert read_manifest(paths) == {"artifacts": {}, "work": {}}
+
+
+def test_what_is_too_large_to_read_or_not_to_be_read_has_a_time_instead_of_a_digest(
+    paths: StepPaths, tmp_path: Path
+) -> None:
+    with (paths.artifacts / "huge").open("wb") as file:
+        file.truncate(1 << 40)
+    (paths.artifacts / "small").write_text("1")
+    write_manifest(Disk(), paths, paths.artifacts, tmp_path / "none", 0, strict=False)
+    artifacts = read_manifest(paths)["artifacts"]
+    assert artifacts["huge"].keys() == {"size", "mtime_ns"}
+    assert artifacts["small"].keys() == {"size", "sha256"}
+
+
+def test_a_full_work_folder_is_looked_through_only_so_far_and_the_manifest_says_so(
+    paths: StepPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "_MOST_LOOKED_AT", 20)
+    work = tmp_path / "work"
+    work.mkdir()
+    for number in range(10):
+        (work / f"old{number}").touch()
+        os.utime(work / f"old{number}", ns=(1, 1))
+    write_manifest(Disk(), paths, paths.artifacts, work, 2, strict=False)
+    assert not paths.manifest.exists()
+    for number in range(20):
+        (work / f"new{number}").touch()
+    write_manifest(Disk(), paths, paths.artifacts, work, 2, strict=False)
+    manifest = read_manifest(paths)
+    assert manifest["truncated"] == ["work"]
+    assert len(manifest["work"]) == 20

@@ -104,6 +104,13 @@ def test_the_process_is_exactly_this(
     assert (process.env, process.cwd) == (REQUEST.env, "/work")
 
 
+def test_a_shell_that_names_its_flag_itself_gets_it_once() -> None:
+    shell = ("python3", "-c")
+    own = {"shell": shell, "own_shell": True, "stop_on_error": False}
+    assert prepared(command=("print(1)",), **own).argv == ["python3", "-c", "print(1)"]
+    assert prepared(script="print(1)", **own).argv == ["python3", "/folder/script.3"]
+
+
 def test_what_is_too_long_for_an_argument_is_measured_in_bytes() -> None:
     assert prepared(command=("é" * 50_000,)).files == {}
     assert prepared(command=("é" * 50_001,)).files == {"script.3.1": "é" * 50_001}

@@ -163,7 +163,7 @@ BROKEN = {
     ),
     "invented": (
         "from dagfs.hooks import hookimpl\n@hookimpl\ndef zzz(): return []",
-        r"^ValueError: no hook is named 'zzz'; there are executors, rules, classify_field, .*on_event$",
+        r"^ValueError: no hook is named 'zzz'; there are executors, rules, classify_field, .*commands$",
     ),
     "wrong_argument": (
         "from dagfs.hooks import hookimpl\n@hookimpl\ndef check_edit(edit): return 1/0\n"

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -209,13 +210,20 @@ def test_a_folder_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
 def test_what_dead_engines_were_building_is_cleared_away_and_what_living_ones_build_is_not(
     store: RunStore,
 ) -> None:
-    living, dead, fresh = (store.home.stage("x", name) for name in ("living", "dead", "fresh"))
-    for stage in (living, dead, fresh):
+    living, dead, fresh, young = (
+        store.home.stage("x", name) for name in ("living", "dead", "fresh", "young")
+    )
+    for stage in (living, dead, fresh, young):
         stage.root.mkdir()
     dead.lock.touch()
+    # Made, and to be taken the next moment.
+    young.lock.touch()
     lock = RunLock.acquire(living, store._disk, owner())
+    before = time.time() - 60
+    for stage in (living, dead, fresh):
+        os.utime(stage.root, (before, before))
     store.ensure()
-    assert [stage.root.exists() for stage in (living, dead, fresh)] == [True, False, True]
+    assert [stage.root.exists() for stage in (living, dead, fresh, young)] == [True, False, True, True]
     lock.release()
     store.ensure()
     assert not living.root.exists()
