@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 
 from dagfs.cli.advice import what_next
 from dagfs.cli.command import Command, shown
+from dagfs.cli.mirror import code_of
 from dagfs.cli.output import next_commands
 from dagfs.engine.home import Home
 from dagfs.engine.operations import Result
 from dagfs.errors import ExitCode
 from dagfs.model.state import RunState
-
-_CODES = {
-    RunState.SUCCEEDED: ExitCode.DONE,
-    RunState.WAITING: ExitCode.WAITING,
-}
-_BADNESS = (ExitCode.DONE, ExitCode.WAITING, ExitCode.RUN_NOT_SUCCEEDED)
 
 
 def conclude(command: Command, home: Home, result: Result) -> int:
@@ -32,13 +26,3 @@ def conclude(command: Command, home: Home, result: Result) -> int:
     if result.signal in (signal.SIGTERM, signal.SIGHUP):
         return ExitCode.TERMINATED
     return code_of(result.state)
-
-
-def code_of(state: RunState) -> ExitCode:
-    """What a command exits with that mirrors a run in this state."""
-    return _CODES.get(state, ExitCode.RUN_NOT_SUCCEEDED)
-
-
-def worst(codes: Iterable[ExitCode]) -> ExitCode:
-    """The code to exit with for several runs: one that failed counts more than one that waits."""
-    return max(codes, key=_BADNESS.index, default=ExitCode.DONE)

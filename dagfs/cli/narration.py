@@ -102,7 +102,8 @@ def duration(start: str | None, end: str | None) -> str:
     began, ended = moment(start), moment(end)
     if began is None or ended is None:
         return ""
-    return seconds((ended - began).total_seconds())
+    # A clock may have been set back in between.
+    return seconds(max(0.0, (ended - began).total_seconds()))
 
 
 def seconds(number: float) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from dagfs.cli.command import Command, add_json
-from dagfs.cli.ending import code_of, worst
+from dagfs.cli.mirror import code_of, worst
 from dagfs.cli.place import reading
 from dagfs.cli.span import seconds_of
 from dagfs.engine.location import Reading

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from dagfs.cli.command import Command, add_json, add_run, shown
-from dagfs.cli.ending import code_of
+from dagfs.cli.mirror import code_of
 from dagfs.cli.place import reading, wanted_run
 from dagfs.cli.telling import Teller, add_plain, telling
 from dagfs.engine.location import Reading

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from dagfs.cli.ending import worst
+from dagfs.cli.mirror import worst
 from dagfs.cli.output import Output
 from dagfs.cli.parser import given_color
 from dagfs.cli.span import seconds_of
