@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -232,6 +233,7 @@ def test_the_files_an_adopted_step_wrote_before_are_in_its_manifest(home: Home) 
           - name: files
             run: |
               echo early > "$DAGFS_WORK_DIR/early"
+              echo made > "$DAGFS_ARTIFACTS_DIR/made"
               touch "$DAG_DESK/begun"
               until test -e "$DAG_DESK/go"; do sleep 0.02; done
         """,
@@ -243,7 +245,9 @@ def test_the_files_an_adopted_step_wrote_before_are_in_its_manifest(home: Home) 
     again.until(lambda: home.has_event("step_adopted", 2), "the adoption")
     home.file("go").touch()
     again.wait().exits(0)
-    assert "early" in (home.run / "attempts/2/steps/files/manifest.json").read_text()
+    manifest = json.loads((home.run / "attempts/2/steps/files/manifest.json").read_text())
+    assert (manifest["work"].keys(), manifest["artifacts"].keys()) == ({"early"}, {"made"})
+    assert home.dagfs("fsck").exits(0).out.strip() == "sound"
 
 
 def test_runs_begun_at_the_same_instant_do_not_disturb_each_other(home: Home) -> None:
