@@ -146,20 +146,115 @@ class Output(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Executor(Plain):
-    """Where a step runs: the name of an executor plugin and its settings."""
-
-    type: str = "shell"
-    config: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Param(Plain):
     """One parameter as declared. A positional one is named by its place: `1`, `2`, …"""
 
     name: str = ""
     value: str = ""
     """The default, unevaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputField(Plain):
+    """One named output that a step publishes, and where its value comes from."""
+
+    name: str = ""
+    type: str = "string"
+    """`string`, or `json` for text that must be JSON."""
+    value: str = ""
+    """The value itself, unevaluated, where it is written in the spec."""
+    source: str = ""
+    """`stdout`, `stderr` or `file` (at `path`); empty for what the step writes to `$DAGFS_OUTPUT`."""
+    path: str = ""
+    decode: str = ""
+    """`json`, `yaml`, `lines` or `text`: how the source is read before `select`."""
+    select: str = ""
+    """Where in the decoded value it is: a path such as `.items[0].id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Plain):
+    """Another DAG that a step runs."""
+
+    dag: str = ""
+    """The name of one in the same file, of one in the home, or a path. May hold references."""
+    params: tuple[Param, ...] = ()
+    """What it is given, unevaluated; positional ones are `1`, `2`, …"""
+    text: str = ""
+    """One reference that stands for all parameters: its value is read as parameter text."""
+    body: str = ""
+    """The DAG itself as a YAML document, where it is written inline (`foreach.steps`)."""
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        return tuple(Param.from_data(each) for each in value) if key == "params" else value
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel(Plain):
+    """A step's DAG is run once for each item."""
+
+    items: tuple[Any, ...] = ()
+    """Texts, or mappings of texts, unevaluated."""
+    source: str = ""
+    """A text with references that comes to all items: a JSON list, else words or lines."""
+    max_concurrent: int = 10
+    item: str = "ITEM"
+    """What references call the item: `${ITEM}`, or `${foreach.item}`."""
+    key: str = ""
+    """The field that tells items apart from one attempt to the next; empty for the whole value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Plain):
+    """Steps that run when a router's value fits."""
+
+    pattern: str = ""
+    """A literal, or `re:` and a regular expression."""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Router(Plain):
+    """A step that chooses which of the steps behind it run; the others are skipped."""
+
+    value: str = ""
+    routes: tuple[Route, ...] = ()
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        return tuple(Route.from_data(each) for each in value) if key == "routes" else value
+
+
+@dataclass(frozen=True, slots=True)
+class Approval(Plain):
+    """The step waits for somebody's word once its own work, if it has any, is done."""
+
+    prompt: str = ""
+    input: tuple[str, ...] = ()
+    """Names of values that the approver may give; they become the step's outputs."""
+    required: tuple[str, ...] = ()
+    """Those that the approver must give."""
+    rewind_to: str = ""
+    """The step to go back to when it is not approved; empty: the run is rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(Plain):
+    """A value looked up when an attempt begins, passed to steps, and never written down."""
+
+    name: str = ""
+    provider: str = "env"
+    key: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Executor(Plain):
+    """Where a step runs: the name of an executor plugin and its settings."""
+
+    type: str = "shell"
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +271,18 @@ _NESTED: dict[str, type[Plain]] = {
     "repeat_policy": RepeatPolicy,
     "output": Output,
     "executor": Executor,
+    "call": Call,
+    "parallel": Parallel,
+    "router": Router,
+    "approval": Approval,
 }
 _NESTED_LISTS: dict[str, type[Plain]] = {
     "preconditions": Condition,
     "params": Param,
     "env": Variable,
+    "consts": Variable,
+    "secrets": Secret,
+    "outputs": OutputField,
 }
 
 
@@ -213,8 +315,23 @@ class Step(Plain):
     signal_on_stop: str = ""
     """The signal sent first when the step is stopped; empty means SIGTERM."""
     executor: Executor = Executor()
+    call: Call = Call()
+    """The sub-DAG it runs in place of a command."""
+    parallel: Parallel | None = None
+    router: Router | None = None
+    approval: Approval | None = None
+    outputs: tuple[OutputField, ...] = ()
+    """Named outputs it publishes, beside `output`."""
+    log_output: str = ""
+    """`separate` or `merged` (both streams in stdout.log); empty means the DAG's."""
+    mail_on_error: bool = False
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
     """Where each field stands in the spec, by field name; `""` is the step itself."""
+
+    @property
+    def is_engine_work(self) -> bool:
+        """The engine itself does it: no executor is asked and no process started."""
+        return bool(self.call.dag or self.call.body or self.router or self.executor.type == "hitl")
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
@@ -262,6 +379,14 @@ class Dag(Plain):
     max_active_steps: int = 0
     """The most steps running at once; 0 leaves it to dagfs.yaml."""
     steps: tuple[Step, ...] = ()
+    consts: tuple[Variable, ...] = ()
+    """Literal values, `${consts.NAME}`."""
+    secrets: tuple[Secret, ...] = ()
+    locals: Mapping[str, str] = field(default_factory=dict)
+    """Sub-DAGs of the same file: name to the text of a YAML file that can stand by itself."""
+    log_output: str = "separate"
+    max_output_size: int = 1 << 20
+    """The most bytes of one captured output."""
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
     """Where each root field stands in the spec; entries of params and env are `env.NAME`."""
 

@@ -7,8 +7,17 @@ from dagfs.model.fingerprint import FieldClass
 
 _STEP = {
     FieldClass.IDENTITY: {"name"},
-    FieldClass.WIRING: {"depends", "output", "preconditions"},
-    FieldClass.SEMANTIC: {"command", "script", "shell", "working_dir", "env", "executor.config"},
+    FieldClass.WIRING: {"depends", "output", "outputs", "preconditions", "router"},
+    FieldClass.SEMANTIC: {
+        "command",
+        "script",
+        "shell",
+        "working_dir",
+        "env",
+        "executor.config",
+        "call",
+        "parallel",
+    },
     FieldClass.OPERATIONAL: {
         "id",
         "timeout_sec",
@@ -19,14 +28,26 @@ _STEP = {
         "stdout",
         "stderr",
         "executor.type",
+        "log_output",
+        "mail_on_error",
+        "approval",
     },
     FieldClass.COSMETIC: {"description"},
 }
 _DAG = {
     FieldClass.IDENTITY: {"name"},
     FieldClass.WIRING: {"preconditions"},
-    FieldClass.SEMANTIC: {"params", "env", "dotenv", "shell", "working_dir"},
-    FieldClass.OPERATIONAL: {"type", "dialect", "timeout_sec", "delay_sec", "max_active_steps"},
+    FieldClass.SEMANTIC: {"params", "env", "dotenv", "shell", "working_dir", "consts", "secrets"},
+    FieldClass.OPERATIONAL: {
+        "type",
+        "dialect",
+        "timeout_sec",
+        "delay_sec",
+        "max_active_steps",
+        "log_output",
+        "max_output_size",
+        "locals",
+    },
     FieldClass.COSMETIC: {"description", "tags"},
     FieldClass.HANDLER: {"handler_on"},
 }

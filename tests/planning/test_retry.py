@@ -611,4 +611,4 @@ def test_planning_a_diamond_of_forty_layers_is_linear(
     small = cost(20, failed=failed, edited=edited, lost=lost, answers=answers)
     large = cost(40, failed=failed, edited=edited, lost=lost, answers=answers)
     assert large < 2.2 * small
-    assert large < 80 * 2000
+    assert large < 80 * 3000
