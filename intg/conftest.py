@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import pytest
 from intg.home import Home
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    """A new home with settings at their defaults, but for a short patience with steps that are stopped."""
-    path = tmp_path / "home"
+@contextmanager
+def new_home(folder: Path) -> Iterator[Home]:
+    """A home in `folder`, at its defaults but for a short patience with steps that are stopped."""
+    path = folder / "home"
     path.mkdir()
     (path / "dagfs.yaml").write_text("grace_sec: 2\n")
     home = Home(path)
@@ -22,3 +23,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
     finally:
         survivors = home.clear()
     assert not survivors, f"still there after the story: {survivors}"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A new home."""
+    with new_home(tmp_path) as home:
+        yield home

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from intg.home import Home
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+from intg.small_disk import needs_root, small_disk
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Home]:
     """A home on a disk of 2 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=True)
-    try:
-        path = disk / "home"
-        path.mkdir()
-        (path / "dagfs.yaml").write_text("grace_sec: 2\n")
-        home = Home(path)
-        try:
-            yield home
-        finally:
-            survivors = home.clear()
-        assert not survivors, survivors
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path / "disk") as home:
+        yield home
 
 
 def fill(home: Home) -> Path:

@@ -38,7 +38,7 @@ def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
 
 def add_via(parser: argparse.ArgumentParser) -> None:
     """Through what the command is given, for the record; the Python API says so of itself."""
-    parser.add_argument("--via", default="cli", choices=("cli", "api"), help=argparse.SUPPRESS)
+    parser.add_argument("--via", default="cli", choices=("cli", "api", "scheduler"), help=argparse.SUPPRESS)
 
 
 def shown(path: Path) -> str:

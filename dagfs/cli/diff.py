@@ -12,12 +12,13 @@ from dagfs.cli.output import visible
 from dagfs.cli.pager import paged
 from dagfs.cli.place import wanted_run
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.reading import reading_options
 from dagfs.errors import NotFound
 from dagfs.model.edit import Edit
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.explain import edit_lines
 from dagfs.planning.plan import change_data
-from dagfs.spec.parse import Options, read
+from dagfs.spec.parse import read
 
 EXAMPLES = """
 examples:
@@ -117,6 +118,6 @@ def _show_text(command: Command, old_name: str, new_name: str, old: bytes, new: 
 def _edit(engine: Engine, run_id: str, old_name: str, new_name: str, old: bytes, new: bytes) -> Edit:
     run = engine.home.store.load(run_id)
     before = engine.home.store.dag(run_id, run.last.n)
-    options = Options(before.dialect, before.type, before.name)
+    options = reading_options(engine.home, before.dialect, before.type, name=before.name)
     bases = {run.last.n: Basis(read(old, old_name, options=options))}
     return compare(run.last, bases, Basis(read(new, new_name, options=options)), engine.plugins.classify)

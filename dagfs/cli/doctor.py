@@ -11,6 +11,7 @@ from dagfs.cli.output import visible
 from dagfs.cli.place import root
 from dagfs.engine.checkup import Level, Patient, examine
 from dagfs.errors import ExitCode
+from dagfs.scheduler.health import scheduler_checks
 from dagfs.store.layout import HomePaths
 
 EXAMPLES = """
@@ -31,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     output = command.output
     patient = Patient(HomePaths(root(command)), os.environ, plugins=not command.options.no_plugins)
-    found = list(examine(patient))
+    found = [*examine(patient), *scheduler_checks(patient.paths)]
     if command.options.json:
         output.json([asdict(check) for check in found])
     else:

@@ -19,7 +19,7 @@ def conclude(command: Command, home: Home, result: Result) -> int:
     if not command.options.json:
         path = shown(home.paths.run(result.run).root)
         command.output.line(f"{path}  {command.output.state(str(result.state), result.reason)}")
-        if result.state in (RunState.FAILED, RunState.PARTIALLY_SUCCEEDED, RunState.ABORTED):
+        if result.state is not RunState.SUCCEEDED:
             next_commands(command.output, what_next(result.run, result.state))
     if result.signal == signal.SIGINT:
         return ExitCode.INTERRUPTED

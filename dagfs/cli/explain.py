@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from dagfs.cli.glossary import EVENTS, EXIT_CODES, RUN_STATES, STEP_STATES, WHAT
 from dagfs.cli.opened import opened
 from dagfs.cli.output import Output, visible
 from dagfs.engine.settings import SETTINGS, variable
-from dagfs.errors import DagfsError, ExitCode, NotFound
+from dagfs.errors import DagfsError, ExitCode, NotFound, UsageError
 from dagfs.hooks.manager import PluginManager
 from dagfs.model.rule import Rule
 from dagfs.spec.fields import PLACES, Place
@@ -31,6 +32,7 @@ examples:
   dagfs explain upstream_failed            a state
   dagfs explain step_kept                  an event
   dagfs explain settings.grace_sec         a setting of dagfs.yaml
+  dagfs explain cron "30 2 * * 1-5"        a cron expression in words
 """
 _WIDTH = 96
 _SHOWN_AT_ONCE = 4
@@ -52,10 +54,17 @@ class Topic:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("topic", nargs="?", metavar="TOPIC", help="what to explain [list all]")
+    parser.add_argument("expression", nargs="*", metavar="EXPRESSION", help="with `cron` an expression")
     add_json(parser)
 
 
 def run(command: Command) -> int:
+    if command.options.topic == "cron":
+        # By name: croniter is not for whoever asks about something else.
+        crontab = importlib.import_module("dagfs.cli.crontab")
+        return int(crontab.explain_cron(command, " ".join(command.options.expression)))
+    if command.options.expression:
+        raise UsageError("one topic at a time", hint="only `dagfs explain cron` takes more")
     every = [*_fields(), *_settings(), *_codes(), *_states(), *_events(), *_rules(_known_rules(command))]
     if command.options.topic is None:
         _list(command, every)

@@ -16,6 +16,7 @@ from dagfs.cli.output import SYMBOLS, visible
 from dagfs.cli.place import root
 from dagfs.cli.spectext import LARGEST
 from dagfs.engine.home import Home, read_home
+from dagfs.engine.reading import reading_options
 from dagfs.engine.view import view_run
 from dagfs.errors import ExitCode, NotFound
 from dagfs.model.dag import Dag
@@ -125,8 +126,8 @@ def _neither(word: str, no_dag: NotFound, no_run: NotFound) -> NotFound:
 
 def _parsed(home: Home | None, label: str, data: bytes) -> _Subject:
     name = "stdin" if label == "<stdin>" else ""
-    dialect = home.settings.dialect if home else "auto"
-    dag = read(data, label, options=Options(dialect=dialect, name=name))
+    options = reading_options(home, name=name) if home else Options(name=name)
+    dag = read(data, label, options=options)
     return _Subject(dag.name, dag)
 
 

@@ -14,8 +14,9 @@ from dagfs.cli.output import visible
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import now
+from dagfs.engine.reading import reading_options
 from dagfs.errors import ExitCode
-from dagfs.spec.parse import Options, parse
+from dagfs.spec.parse import parse
 from dagfs.store import dags
 
 EXAMPLES = """
@@ -53,7 +54,7 @@ def run(command: Command) -> int:
 
 
 def _reader(home: Home) -> Callable[[Path], dict[str, Any]]:
-    options = Options(home.settings.dialect)
+    options = reading_options(home)
 
     def read(path: Path) -> dict[str, Any]:
         reading = parse(dags.read(path), shown(path), options=options)

@@ -9,14 +9,13 @@ import argparse
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
 from dagfs import __version__
 from dagfs.cli.command import Command
 from dagfs.cli.output import Output
-from dagfs.cli.parser import given_color, global_options, new_parser
+from dagfs.cli.parser import given_color, global_options, new_parser, parse_words
 from dagfs.errors import DagfsError, ExitCode
 
 VERBS = {
@@ -31,10 +30,22 @@ VERBS = {
     "diff": ("dagfs.cli.diff", "what changed between two specs of a run"),
     "retry": ("dagfs.cli.retry", "continue a run: run again what must, keep the rest"),
     "rerun": ("dagfs.cli.rerun", "make a new run like an earlier one"),
+    "approve": ("dagfs.cli.approve", "let a step that waits for a word go on"),
+    "reject": ("dagfs.cli.reject", "refuse what a waiting step asks, and end the run"),
     "mark": ("dagfs.cli.mark", "say how a step stands, with your name and reason on record"),
     "stop": ("dagfs.cli.stop", "stop a run and all its processes"),
     "show": ("dagfs.cli.show", "everything on record about a run"),
     "graph": ("dagfs.cli.graph", "the picture of a DAG, or of a run with the states of its steps"),
+    "scheduler": ("dagfs.cli.scheduler", "start runs by the clock, by files and from queues"),
+    "next": ("dagfs.cli.next", "when scheduled runs come next"),
+    "pause": ("dagfs.cli.pause", "have a DAG not started by itself"),
+    "resume": ("dagfs.cli.resume", "have a paused DAG started by itself again"),
+    "enqueue": ("dagfs.cli.enqueue", "put a run in a queue"),
+    "backfill": ("dagfs.cli.backfill", "make the runs that a schedule would have made on past days"),
+    "clean": ("dagfs.cli.clean", "remove old runs"),
+    "systemd": ("dagfs.cli.systemd", "print a unit file that keeps the scheduler at work"),
+    "metrics": ("dagfs.cli.metrics", "print figures for Prometheus"),
+    "queue": ("dagfs.cli.queue", "what waits in queues; take it out, or hold a queue"),
     "runs": ("dagfs.cli.runs", "list runs, newest first"),
     "ls": ("dagfs.cli.ls", "list DAGs"),
     "validate": ("dagfs.cli.validate", "check DAG files"),
@@ -48,6 +59,8 @@ VERBS = {
     "version": ("dagfs.cli.version", "print the version"),
     "help": ("dagfs.cli.help", "help on a verb or a topic"),
 }
+
+_NOT_YOURS = "look at the owner and mode of that path: was it made by another user?"
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -78,8 +91,7 @@ def _call(words: Sequence[str]) -> int:
         # By name, as the verbs are: whoever types a verb of dagfs never loads it.
         return int(importlib.import_module("dagfs.cli.external").call(rest, common))
     module, parser = verb_parser(rest[0])
-    # Intermixed: RUN, then an option, then STEP, is how people type.
-    options = parser.parse_intermixed_args(rest[1:], argparse.Namespace(**vars(common)))
+    options = parse_words(parser, rest[1:], argparse.Namespace(**vars(common)))
     return int(module.run(Command(options, Output(options.color), tuple(rest))))
 
 
@@ -119,7 +131,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(ExitCode.SPEC_INVALID)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        Output().error(DagfsError(f"{error.strerror or error}{where}"))
+        hint = _NOT_YOURS if isinstance(error, PermissionError) else None
+        Output().error(DagfsError(f"{error.strerror or error}{where}", hint=hint))
         return int(ExitCode.IO_ERROR)
     except Exception:  # noqa: BLE001 - the last resort: a bug becomes one line and a report
         return _report_bug()
@@ -129,8 +142,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _report_bug() -> int:
     head = f"dagfs {__version__}, python {sys.version.split()[0]}, {' '.join(sys.argv)}"
-    text = f"{head}\n\n{traceback.format_exc()}"
-    path = f"/tmp/dagfs-bug-{os.getpid()}.txt"
+    # By name, as the verbs are: nobody else needs it.
+    text = f"{head}\n\n{importlib.import_module('traceback').format_exc()}"
+    path = f"{os.environ.get('TMPDIR') or '/tmp'}/dagfs-bug-{os.getpid()}.txt"
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
             file.write(text)

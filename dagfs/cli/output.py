@@ -42,6 +42,8 @@ SYMBOLS = {
     "retrying": "↻",
     "waiting": "…",
 }
+_EXCERPT = 100
+"""Characters of a long line that are shown around a problem."""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -131,15 +133,24 @@ class Output:
         for problem in problems:
             self.say(visible(str(problem)), style="red" if problem.severity == "error" else "yellow")
             if problem.source and problem.line:
-                source = visible(problem.source[:160].replace("\t", " "))
-                self.say(f"  {problem.line:>4} | {source}")
-                self.say(f"       | {' ' * min(problem.column - 1, 160)}^")
+                source, column = _excerpt(problem.source.replace("\t", " "), problem.column - 1)
+                self.say(f"  {problem.line:>4} | {visible(source)}")
+                self.say(f"       | {' ' * len(visible(source[:column]))}^")
             if problem.hint:
                 self.say(f"  hint: {visible(problem.hint)}")
 
     def _print(self, stream: TextIO, text: str, style: str = "") -> None:
         safe = text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8")
         print(_paint(safe, style) if style and self._color[id(stream)] else safe, file=stream, flush=True)
+
+
+def _excerpt(source: str, column: int) -> tuple[str, int]:
+    """So much of a line as a narrow terminal shows, and where in it that column is."""
+    if len(source) <= _EXCERPT:
+        return source, column
+    start = max(0, min(column - _EXCERPT // 2, len(source) - _EXCERPT))
+    head, tail = "…" if start else "", "…" if start + _EXCERPT < len(source) else ""
+    return f"{head}{source[start : start + _EXCERPT]}{tail}", column - start + len(head)
 
 
 def _wants_color(stream: TextIO, color: str) -> bool:

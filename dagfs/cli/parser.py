@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from dagfs.errors import UsageError
@@ -18,14 +19,33 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ").split()
         known = [option for action in self._actions for option in action.option_strings]
-        near = get_close_matches(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
+        # By name: whoever types an option right does not wait for it.
+        close = importlib.import_module("difflib").get_close_matches
+        near = close(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
         hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
         raise UsageError(message, hint=hint)
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """argparse makes one for every option, and would import shutil for the width of the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
+
+
 def global_options() -> Parser:
     """The parser of what stands before the verb."""
-    parser = Parser(prog="dagfs", add_help=False)
+    parser = Parser(prog="dagfs", add_help=False, formatter_class=_Formatter)
     parser.add_argument("-C", dest="home", metavar="DIR", help="the home to work on")
     parser.add_argument("--no-plugins", action="store_true", help="load built-in plugins only")
     parser.add_argument("--no-pager", action="store_true", help="print straight to the terminal")
@@ -41,7 +61,7 @@ def new_parser(verb: str, summary: str, examples: str) -> Parser:
         prog=f"dagfs {verb}",
         description=summary[:1].upper() + summary[1:].removesuffix(".") + ".",
         epilog=examples.strip("\n"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     hidden = argparse.SUPPRESS
@@ -50,6 +70,26 @@ def new_parser(verb: str, summary: str, examples: str) -> Parser:
     parser.add_argument("--no-pager", action="store_true", default=hidden, help=hidden)
     parser.add_argument("--color", choices=_COLORS, metavar="WHEN", default=hidden, help=hidden)
     return parser
+
+
+def parse_words(
+    parser: argparse.ArgumentParser, words: Sequence[str], given: argparse.Namespace
+) -> argparse.Namespace:
+    """Options and arguments in any order: RUN, then an option, then STEP, is how people type.
+
+    Behind `--` a word is an argument whatever it begins with, which argparse forgets for the first one.
+    """
+    place = words.index("--") if "--" in words else len(words)
+    # No word of a command line can hold a NUL.
+    behind = [f"\0{word}" if word.startswith("-") else word for word in words[place + 1 :]]
+    options = parser.parse_intermixed_args([*words[:place], *behind], given)
+    return argparse.Namespace(**{name: _bare(value) for name, value in vars(options).items()})
+
+
+def _bare(value: object) -> object:
+    if isinstance(value, list):
+        return [_bare(each) for each in value]
+    return value.removeprefix("\0") if isinstance(value, str) else value
 
 
 def given_color(words: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterator
 
 from dagfs.cli.command import Command
 from dagfs.cli.output import Output, next_commands, visible
@@ -67,15 +68,21 @@ def show_plan(output: Output, proposal: Proposal) -> None:
         text += "; the edit is cosmetic only"
     output.line(f"  {text}")
     output.line()
-    rows = [(decision.action, decision_row(decision)) for decision in plan.decisions]
-    output.table(
-        [
-            [output.styled(word, _STYLES[action]), visible(step), visible(why)]
-            for action, (word, step, why) in rows
-        ],
-        indent="  ",
-    )
+    output.table(list(_rows(output, plan)), indent="  ")
     _show_findings(output, plan)
+
+
+def _rows(output: Output, plan: Plan, depth: int = 0) -> Iterator[list[str]]:
+    """A line for each step, and below a step those of its children that go on with work kept."""
+    for decision in plan.decisions:
+        word, step, why = decision_row(decision)
+        margin = "  " * depth
+        why += "; its children start over" if decision.step in plan.afresh else ""
+        yield [output.styled(word, _STYLES[decision.action]), visible(margin + step), visible(why)]
+        for child in plan.children:
+            if child.step == decision.step:
+                yield ["", visible(f"{margin}  {child.child}"), "goes on: " + verdict_line(child.plan)]
+                yield from _rows(output, child.plan, depth + 2)
 
 
 def _show_findings(output: Output, plan: Plan) -> None:

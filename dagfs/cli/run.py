@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from dagfs.cli.command import Command, add_json, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.opened import opened
+from dagfs.cli.spectext import given_spec
 from dagfs.cli.telling import add_plain, telling
 from dagfs.engine.location import current_actor
-from dagfs.engine.operations import RunRequest, start_run
+from dagfs.engine.operations import RunRequest, captured_text, start_run
 from dagfs.spec.values import parse_assignments
 
 EXAMPLES = """
@@ -37,11 +39,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
+    parser.add_argument("--trigger", default="manual", help=argparse.SUPPRESS)
+    # The scheduler hands over the last good version of a file, whatever has become of it since.
+    parser.add_argument("--captured", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
 
 
 def run(command: Command) -> int:
     options = command.options
+    # Before the fork: standard input is gone behind it.
+    text = given_spec("-") if options.captured else None
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):
         return report
@@ -54,6 +61,8 @@ def run(command: Command) -> int:
         name=options.name,
         reason=options.reason,
         dialect=options.dialect,
+        trigger=options.trigger,
+        captured=None if text is None else captured_text(engine, Path(options.dag), text, options.dialect),
     )
     teller = telling(command, engine.home.store.load)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.narration import duration
 from dagfs.cli.output import visible
 from dagfs.cli.place import reading, wanted_run
+from dagfs.engine.capture import read_run_outputs
 from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
@@ -96,7 +98,10 @@ def _document(home: Reading, view: View) -> dict[str, Any]:
         "parent": header.parent or None,
         "actor": header.actor.as_data(),
         "paths": _paths(home, view),
-        "attempts": [_attempt_document(attempt) for attempt in view.run.attempts],
+        "attempts": [
+            _attempt_document(attempt) | {"outputs": dict(_outputs(home, view, attempt))}
+            for attempt in view.run.attempts
+        ],
     }
 
 
@@ -112,10 +117,15 @@ def _show(command: Command, home: Reading, view: View) -> None:
     if home.paths.run(header.id).next_spec.exists():
         output.line(f"edit      {shown(home.paths.run(header.id).next_spec)} is pending")
     for attempt in view.run.attempts:
-        _show_attempt(command, attempt)
+        _show_attempt(command, attempt, _outputs(home, view, attempt))
 
 
-def _show_attempt(command: Command, attempt: Attempt) -> None:
+def _outputs(home: Reading, view: View, attempt: Attempt) -> Mapping[str, str]:
+    """What the whole run gave in that attempt."""
+    return read_run_outputs(home.paths.run(view.run.id).attempt(attempt.n))
+
+
+def _show_attempt(command: Command, attempt: Attempt, outputs: Mapping[str, str]) -> None:
     output, header = command.output, attempt.header
     took = duration(attempt.started, attempt.finished)
     output.line()
@@ -141,5 +151,6 @@ def _show_attempt(command: Command, attempt: Attempt) -> None:
         ),
         ["allowed", ", ".join(header.allowed)],
         ["params", "  ".join(f"{name}={value}" for name, value in header.params.items())],
+        ["outputs", "  ".join(f"{name}={value}" for name, value in outputs.items())],
     ]
     output.table([[name, visible(text)] for name, text in rows if text], indent="  ")

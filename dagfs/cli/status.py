@@ -10,6 +10,7 @@ from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.narration import ago, duration
 from dagfs.cli.output import next_commands, visible
 from dagfs.cli.place import reading, wanted_run
+from dagfs.engine.capture import read_run_outputs
 from dagfs.engine.location import Reading, now
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
@@ -26,7 +27,7 @@ examples:
   dagfs status @ --exit-status && echo fine
 """
 _LAST_LINES = 5
-_UNHAPPY = (RunState.FAILED, RunState.PARTIALLY_SUCCEEDED, RunState.ABORTED, RunState.INTERRUPTED)
+_FINE = (RunState.SUCCEEDED, RunState.QUEUED)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def run(command: Command) -> int:
     home = reading(command)
     view = view_run(home.store, wanted_run(command, home))
     if command.options.json:
-        command.output.json(_document(view))
+        command.output.json(_document(home, view))
     else:
         _show(command, home, view)
     if command.options.exit_status and view.state is not RunState.SUCCEEDED:
@@ -47,9 +48,11 @@ def run(command: Command) -> int:
     return ExitCode.DONE
 
 
-def _document(view: View) -> dict[str, Any]:
+def _document(home: Reading, view: View) -> dict[str, Any]:
     document = status_document(view.run, as_of=(view.run.last.events, 0), complete=True)
     markings = [marking.as_data() for attempt in view.run.attempts for marking in attempt.markings]
+    outputs = read_run_outputs(home.paths.run(view.run.id).attempt(view.run.last.n))
+    document["outputs"] = dict(outputs)
     return {"format": 1, **document, "orphans": sorted(view.orphans), "markings": markings}
 
 
@@ -62,7 +65,7 @@ def _show(command: Command, home: Reading, view: View) -> None:
     for line in _circumstances(view):
         output.line(f"  {line}")
     output.line()
-    rows = [_row(command, step) for step in last.steps.values()]
+    rows = [row for step in last.steps.values() for row in (_row(command, step), *_children(command, step))]
     output.table([*rows, *(_row(command, step, "on ") for step in last.handlers.values())], indent="  ")
     _show_failures(command, home, view)
     commands = _next(view)
@@ -97,12 +100,29 @@ def _circumstances(view: View) -> list[str]:
 
 def _row(command: Command, step: StepRun, prefix: str = "") -> list[str]:
     words = [step.reason] if step.reason else []
+    if step.state is StepState.WAITING and step.question and step.question.get("prompt"):
+        words.append(str(step.question["prompt"]))
     words += [f"{step.tries} tries"] if step.tries > 1 else []
     words += [f"{name}={value}" for name, value in step.outputs.items()]
     words += ["STALE"] if step.stale else []
     name = prefix + step.name
     took = "" if step.kept else duration(step.started, step.finished)
     return [visible(name), command.output.state(step.state), took, visible(_short(", ".join(words)))]
+
+
+def _children(command: Command, step: StepRun) -> list[list[str]]:
+    """A line for each child that did not simply succeed; one for all the others."""
+    plain = [child for child in step.children.values() if child.state is RunState.SUCCEEDED]
+    rows = [
+        [visible(f"  {child.id}"), command.output.state(str(child.state)), "", visible(_short(child.reason))]
+        for child in step.children.values()
+        if child.state is not RunState.SUCCEEDED
+    ]
+    if plain:
+        kept = sum(child.kept for child in plain)
+        words = f"{len(plain)} of {len(step.children)}" + (f", {kept} kept" if kept else "")
+        rows.append(["  children", command.output.state(str(RunState.SUCCEEDED)), "", words])
+    return rows
 
 
 def _short(text: str, most: int = 100) -> str:
@@ -133,4 +153,4 @@ def _next(view: View) -> dict[str, str]:
         return {f"dagfs logs {run} -f": "follow what it prints", f"dagfs stop {run}": "stop it"}
     if view.orphans:
         return {f"dagfs retry {run}": "take the running step over and go on"}
-    return what_next(run, view.state) if view.state in _UNHAPPY else {}
+    return what_next(run, view.state) if view.state not in _FINE else {}

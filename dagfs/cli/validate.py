@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.opened import opened
 from dagfs.cli.spectext import LARGEST
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.operations import executor_problems
-from dagfs.errors import ExitCode, Problem
-from dagfs.spec.parse import Options, Reading, parse
+from dagfs.engine.operations import call_problems, executor_problems
+from dagfs.engine.reading import reading_options
+from dagfs.engine.scrutiny import value_problems
+from dagfs.errors import ExitCode, Problem, SpecError
+from dagfs.spec.parse import Reading, parse
 from dagfs.store import dags
 
 EXAMPLES = """
@@ -36,14 +39,27 @@ def run(command: Command) -> int:
     engine = opened(command)
     names = command.options.dags or [str(path) for path in dags.names(engine.home.paths)]
     found: list[Problem] = []
+    notes: list[Problem] = []
     for name in names:
-        label, reading = _read(command, engine, name)
-        problems = [*reading.problems, *executor_problems(engine, reading.dag, label)]
+        try:
+            label, reading = _read(command, engine, name)
+        except SpecError as error:
+            found += error.problems
+            if not command.options.json:
+                command.output.error(error)
+            continue
+        problems = [
+            *reading.problems,
+            *executor_problems(engine, reading.dag, label),
+            *call_problems(engine, reading.dag, label),
+            *value_problems(engine, reading.dag, _folder(engine, name), label),
+        ]
         found += problems
+        notes += reading.remarks
         if not command.options.json:
             _tell(command, label, reading, problems)
     if command.options.json:
-        command.output.json([_as_data(problem) for problem in found])
+        command.output.json([_as_data(problem) for problem in (*found, *notes)])
     bad = any(problem.severity == "error" or command.options.strict for problem in found)
     return ExitCode.SPEC_INVALID if bad else ExitCode.DONE
 
@@ -54,16 +70,22 @@ def _read(command: Command, engine: Engine, name: str) -> tuple[str, Reading]:
     else:
         path = dags.find(engine.home.paths, name)
         label, data = shown(path), dags.read(path)
-    options = Options(
-        dialect=command.options.dialect or engine.home.settings.dialect,
+    options = reading_options(
+        engine.home,
+        command.options.dialect or "",
         name="stdin" if name == "-" else "",
         executors=engine.plugins.executors,
     )
     return label, parse(data, label, options=options)
 
 
+def _folder(engine: Engine, name: str) -> Path:
+    """Where the relative paths of a spec start."""
+    return Path.cwd() if name == "-" else dags.find(engine.home.paths, name).resolve().parent
+
+
 def _tell(command: Command, label: str, reading: Reading, problems: list[Problem]) -> None:
-    command.output.problems(problems)
+    command.output.problems([*problems, *reading.remarks])
     if not any(problem.severity == "error" for problem in problems) and reading.dag:
         count = len(reading.dag.steps)
         steps = f"{count} step{'' if count == 1 else 's'}"

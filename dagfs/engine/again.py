@@ -8,9 +8,9 @@ from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.operations import Captured, RunRequest
+from dagfs.engine.reading import reading_options
 from dagfs.errors import NotFound
 from dagfs.model.run import Run
-from dagfs.spec.parse import Options
 
 TRIGGER = "rerun"
 
@@ -45,7 +45,14 @@ def request_again(
         name = "" if old.name == run.header.dag else run.header.dag
         return replace(request, dag=_file(run), name=name)
     header = run.last.header
-    options = Options(old.dialect, old.type, old.name, executors=engine.plugins.executors)
+    options = reading_options(
+        engine.home,
+        old.dialect,
+        old.type,
+        name=old.name,
+        executors=engine.plugins.executors,
+        child=bool(run.header.parent),
+    )
     text = engine.home.store.spec(run_id, run.last.n)
     captured = Captured(text, run.header.source, header.dag_dir, options, header.shell, header.working_dir)
     return replace(request, captured=captured)

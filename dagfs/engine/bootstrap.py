@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.home import Home, read_home
+from dagfs.engine.settings import place_of
+from dagfs.errors import Problem, SpecError
 from dagfs.hooks.manager import PluginManager
 
 
@@ -19,11 +25,47 @@ class Engine:
 
 
 def open_home(root: Path, *, plugins: bool = True) -> Engine:
-    """Open a home with its plugins; without `plugins`, with the built-in ones alone."""
+    """Open a home with its plugins; without `plugins`, with the built-in ones alone.
+
+    Raises SpecError where the settings of a plugin do not fit what it says of them.
+    """
     home = read_home(root)
-    manager = PluginManager()
+    chosen = home.settings.plugins
+    manager = PluginManager(
+        limit_sec=home.settings.plugin_limit_sec,
+        allowed=chosen if isinstance(chosen, tuple) else None,
+        denied=home.settings.deny_plugins,
+    )
     manager.load_built_ins()
-    if plugins and home.settings.plugins:
+    if plugins and chosen is not False:
         manager.load_entry_points(sys.path)
         manager.load_drop_ins(home.paths.plugins)
+    given = home.settings.plugin_settings
+    if problems := [problem for name in given for problem in _wrong(manager, home, name)]:
+        raise SpecError(problems)
+    manager.configure(given)
     return Engine(home, manager)
+
+
+def _wrong(manager: PluginManager, home: Home, name: str) -> Iterator[Problem]:
+    """What does not fit in the settings of one plugin, each with its place."""
+    if name not in manager.versions:
+        if not any(plugin.name == name for plugin in manager.plugins):
+            near = get_close_matches(name, manager.versions, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "`dagfs plugins` lists them"
+            yield _problem(home, f"plugins.{name}", f"there is no plugin {name!r}", hint)
+        return
+    schema = manager.schema(name)
+    if schema is None:
+        yield _problem(home, f"plugins.{name}", f"the plugin {name!r} has no settings", None)
+        return
+    # Nothing else here needs jsonschema, which takes longer to load than all of dagfs.
+    contract = importlib.import_module("dagfs.spec.contract")
+    for place, message in contract.misfits(schema, home.settings.plugin_settings[name]):
+        path = ".".join(("plugins", name, *place))
+        yield _problem(home, path, f"{path}: {message}", None)
+
+
+def _problem(home: Home, path: str, message: str, hint: str | None) -> Problem:
+    file, line, column = place_of(path, home.paths.root, os.environ)
+    return Problem(file, line, column, message, hint)

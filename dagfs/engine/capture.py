@@ -6,17 +6,21 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dagfs.engine.masking import Redactor
 from dagfs.errors import DagfsError, StoreError
-from dagfs.model.dag import Step
+from dagfs.model.dag import Dag, OutputField, Step
+from dagfs.model.run import StepRun
+from dagfs.model.state import StepState
 from dagfs.store.codec import decode_document, encode_document
-from dagfs.store.files import Disk, open_regular
-from dagfs.store.layout import StepPaths
+from dagfs.store.files import Disk, file_sha256
+from dagfs.store.layout import AttemptPaths, StepPaths
 from dagfs.store.logs import follow
 
 LARGEST_OUTPUT = 1 << 20
@@ -32,25 +36,114 @@ class OutputRefused(DagfsError):
     """What a step put out cannot be kept; the step fails with this message."""
 
 
-def collect_outputs(step: Step, paths: StepPaths, offset: int, output_file: Path) -> dict[str, str]:
-    """The step's outputs by name: captured standard output, then what it wrote to $DAGFS_OUTPUT."""
-    found: dict[str, str] = {}
-    if step.output.name:
-        data = follow(paths.stdout, offset, limit=LARGEST_OUTPUT + 1)
-        if len(data) > LARGEST_OUTPUT:
+@dataclass(frozen=True, slots=True)
+class Leavings:
+    """Where one try left what may become outputs, and how it is read."""
+
+    paths: StepPaths
+    output_file: Path
+    offsets: tuple[int, int] = (0, 0)
+    """Where the try's own part of both logs begins."""
+    cwd: str = ""
+    limit: int = LARGEST_OUTPUT
+    """The most bytes of one output, and of the file."""
+    is_complete: bool = True
+    """The step did well, so everything that it declares must be there."""
+    expand: Callable[[str], str] | None = None
+    """Puts values into a text of the spec; None where they are gone."""
+    has_secrets: bool = False
+    """There were secrets that nobody knows any more, so that files of the step's own are not read."""
+    redactor: Redactor = field(default_factory=lambda: Redactor(()))
+
+    def stream(self, name: str) -> str:
+        """What went to `stdout` or `stderr`. OutputRefused where that is too much."""
+        path, offset = (
+            (self.paths.stdout, self.offsets[0]) if name == "stdout" else (self.paths.stderr, self.offsets[1])
+        )
+        return self.read(path, offset, f"its {name}")
+
+    def read(self, path: Path, offset: int, what: str) -> str:
+        """A file's text, as far as it may be written down. OutputRefused where it is too large."""
+        data = follow(path, offset, limit=self.limit + 1)
+        if len(data) > self.limit:
             raise OutputRefused(
-                f"output {step.output.name} is larger than {LARGEST_OUTPUT} bytes",
+                f"{what} is larger than {self.limit} bytes",
                 hint="write it to a file in $DAGFS_ARTIFACTS_DIR and refer to that",
             )
-        found[step.output.name] = data.decode("utf-8", "replace").strip()
-    try:
-        size = output_file.stat().st_size
-    except OSError:
-        return found
-    if size > LARGEST_OUTPUT:
-        raise OutputRefused(f"$DAGFS_OUTPUT is larger than {LARGEST_OUTPUT} bytes")
-    text = follow(output_file, 0, limit=LARGEST_OUTPUT).decode("utf-8", "replace")
-    return found | parse_output_file(text)
+        return self.redactor.text(data.decode("utf-8", "replace"))
+
+    def said(self, text: str) -> str:
+        """A text of the spec with its values."""
+        if self.expand:
+            return self.expand(text)
+        if "$" in text or "`" in text:
+            raise OutputRefused(f"{text!r} cannot be worked out any more after its engine died")
+        return text
+
+
+def leavings(dag: Dag, paths: StepPaths, state: StepRun) -> Leavings:
+    """What a step left whose engine died."""
+    return Leavings(
+        paths,
+        paths.output_file(state.tries),
+        state.offsets,
+        limit=dag.max_output_size,
+        is_complete=state.state is StepState.SUCCEEDED,
+        has_secrets=bool(dag.secrets),
+    )
+
+
+def collect_outputs(step: Step, left: Leavings) -> dict[str, str]:
+    """The step's outputs by name: captured standard output, the file it wrote, and what it declares."""
+    found: dict[str, str] = {}
+    if step.output.name:
+        said = left.read(left.paths.stdout, left.offsets[0], f"output {step.output.name}")
+        found[step.output.name] = said.strip()
+    found |= _from_file(left)
+    return found | declared_outputs(step, found, left)
+
+
+def _from_file(left: Leavings) -> dict[str, str]:
+    """What the step wrote to $DAGFS_OUTPUT."""
+    if not left.output_file.exists():
+        return {}
+    return parse_output_file(left.read(left.output_file, 0, "$DAGFS_OUTPUT"))
+
+
+def declared_outputs(step: Step, found: Mapping[str, str], left: Leavings) -> dict[str, str]:
+    """What `outputs:` names. OutputRefused for one that is not there, or not what it is to be."""
+    values: dict[str, str] = {}
+    for each in step.outputs:
+        try:
+            values[each.name] = left.redactor.text(_declared(each, found, left))
+        except (OutputRefused, OSError, ValueError, RecursionError) as error:
+            if left.is_complete:
+                said = error.message if isinstance(error, OutputRefused) else " ".join(str(error).split())
+                raise OutputRefused(f"output {each.name}: {said}") from error
+    return values
+
+
+def _declared(wanted: OutputField, found: Mapping[str, str], left: Leavings) -> str:
+    if wanted.value:
+        text = left.said(wanted.value)
+    elif wanted.source in ("stdout", "stderr"):
+        text = left.stream(wanted.source).strip()
+    elif wanted.source == "file" or wanted.path:
+        path = Path(left.cwd, left.said(wanted.path))
+        if left.has_secrets or not path.is_absolute():
+            raise OutputRefused(f"{path} is not read any more after its engine died")
+        if not path.is_file():
+            raise OutputRefused(f"there is no file {path}")
+        text = left.read(path, 0, f"the file {path}").strip()
+    elif wanted.name in found:
+        text = found[wanted.name]
+    else:
+        raise OutputRefused("the step has not written it to $DAGFS_OUTPUT")
+    if wanted.decode in ("", "text") and not wanted.select and wanted.type != "json":
+        return text
+    # By name: it reads YAML, and commands that only look at runs are to be quick.
+    picked: str = import_module("dagfs.engine.decoding").picked(wanted, text)
+    return picked
 
 
 def parse_output_file(text: str) -> dict[str, str]:
@@ -101,6 +194,22 @@ def encode_outputs(outputs: Mapping[str, str]) -> tuple[bytes, str]:
     """The bytes of an outputs file, and their sha256."""
     data = encode_document({"outputs": dict(outputs)})
     return data, hashlib.sha256(data).hexdigest()
+
+
+def write_run_outputs(disk: Disk, paths: AttemptPaths, outputs: Mapping[str, str]) -> None:
+    """Write what the whole run gives (`planning.published`); no file where that is nothing."""
+    if outputs:
+        disk.replace(paths.outputs, encode_outputs(outputs)[0], durable=True)
+
+
+def read_run_outputs(paths: AttemptPaths) -> Mapping[str, str]:
+    """What the run gave in one attempt; empty where it gave nothing, or has not ended."""
+    try:
+        data = paths.outputs.read_bytes()
+    except FileNotFoundError:
+        return {}
+    outputs: Mapping[str, str] = decode_document(data, paths.outputs)["outputs"]
+    return outputs
 
 
 def earliest_change(began: float) -> int:
@@ -197,9 +306,3 @@ class _Scan:
                 if stat.S_ISDIR(found.st_mode):
                     folders.append(f"{prefix}{entry.name}/")
                 yield prefix + entry.name, found
-
-
-def file_sha256(path: Path) -> str:
-    """The digest of a regular file's bytes, read in pieces. FileNotFoundError, StoreError."""
-    with open(open_regular(path), "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dagfs.engine.masking import Redactor
 from dagfs.model import event as ev
 from dagfs.model.event import Event
 from dagfs.model.run import Fold, Run, RunHeader
@@ -13,6 +14,9 @@ from dagfs.store.runs import Claim
 from dagfs.store.status import status_document
 
 Observer = Callable[[Event], None]
+
+_NAMES = frozenset({"step", "handler", "state", "child", "chosen", "outputs_sha256"})
+"""What names things; a secret that is part of a name is none."""
 
 _LAZY = frozenset({ev.STEP_RETRYING, ev.NOTICE})
 """Events that no decision rests on; they are not synced by themselves."""
@@ -22,27 +26,40 @@ _STATUS_EVERY = 0.5
 class Chronicle:
     """The journal of one attempt, what it adds up to, and who listens."""
 
-    def __init__(self, claim: Claim, run: RunHeader, fold: Fold, n: int) -> None:
-        """`fold` has taken in what the journal of attempt `n` says already."""
+    def __init__(
+        self, claim: Claim, run: RunHeader, fold: Fold, n: int, redactor: Redactor | None = None
+    ) -> None:
+        """`fold` has taken in what the journal of attempt `n` says already. Secrets are left out of it."""
+        self._redactor = redactor
         self.fold = fold
         self._claim, self._run = claim, run
         self._journal = claim.journal(n)
         self._observers: list[Observer] = []
         self._unsaid: list[Event] = []
         self._status_due = 0.0
-        self._stale = True
+        self._stale = self._open = True
 
     def note(self, name: str, **data: Any) -> None:
         """Write an event. It is durable after `commit`, and told by `publish`."""
+        if self._redactor:
+            data = {
+                key: value if key in _NAMES else self._redactor.data(value) for key, value in data.items()
+            }
         event = self._journal.append(name, data, durable=name not in _LAZY)
         self.fold.apply(event)
         self._unsaid.append(event)
-        self._stale = True
+        self._stale = self._open = True
 
     def commit(self) -> None:
         """Make every event written so far durable. LostOwnership where the run is no longer ours."""
         self._claim.check()
         self._journal.commit()
+        self._open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Events were written that are not durable yet."""
+        return self._open
 
     def tell(self, observers: Iterable[Observer], earlier: Iterable[Event]) -> None:
         """Tell these of every event from now on, and first of the `earlier` ones."""
@@ -70,3 +87,31 @@ class Chronicle:
 
     def close(self) -> None:
         self._journal.close()
+
+
+class Chronicles:
+    """The chronicles of a run and of those of its children that are under way; the run's own is the first."""
+
+    def __init__(self) -> None:
+        self._all: dict[Chronicle, None] = {}
+
+    def add(self, chronicle: Chronicle) -> None:
+        self._all[chronicle] = None
+
+    def remove(self, chronicle: Chronicle) -> None:
+        self._all.pop(chronicle, None)
+
+    def commit(self) -> None:
+        """Make durable what any of them wrote; in any case ask whether the run is still ours."""
+        for place, chronicle in enumerate(self._all):
+            if chronicle.is_open or place == 0:
+                chronicle.commit()
+
+    def publish(self) -> None:
+        for chronicle in tuple(self._all):
+            chronicle.publish()
+
+    def patience(self) -> float | None:
+        """Seconds until one of them should be published again, or None."""
+        waits = [wait for each in self._all if (wait := each.patience()) is not None]
+        return min(waits) if waits else None

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from dagfs.errors import DagfsError, StoreError
-from dagfs.model.dag import Dag, Param, Step, Variable
-from dagfs.spec.values import (
-    TOO_LONG,
-    Scope,
-    StepRef,
-    check_value,
-    evaluate_env,
-    evaluate_params,
-    exportable,
-    parse_dotenv,
-)
+from dagfs.engine.valuation import Values as Values  # noqa: PLC0414
+from dagfs.engine.valuation import evaluate as evaluate  # noqa: PLC0414
+from dagfs.engine.valuation import namespaces
+from dagfs.errors import DagfsError
+from dagfs.model.dag import Dag, Step, Variable
+from dagfs.spec.evaluation import Evaluator, evaluate_env
+from dagfs.spec.values import TOO_LONG, Scope, StepRef, check_value, exportable
 
 _INHERITED = frozenset(
     {
@@ -53,62 +46,6 @@ def inherited(env: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """What a spec's `params` and `env` came to for one attempt."""
-
-    params: Mapping[str, str]
-    env: Mapping[str, str]
-    """`env:` and dotenv files; these may be secret and are never written down."""
-
-
-def evaluate(
-    dag: Dag,
-    folder: Path,
-    machine: Mapping[str, str],
-    overrides: Sequence[tuple[str, str]] = (),
-    pinned: Mapping[str, str] | None = None,
-) -> Values:
-    """Evaluate a DAG's variables. `machine` is the engine's environment, `folder` the spec's.
-
-    A parameter in `pinned` keeps that value: it was decided when the run began.
-    """
-    dotenv = _dotenv(dag, folder)
-    if dag.dialect == "dagu1":
-        env = evaluate_env(dag.env, Scope({**machine, **dotenv}))
-        params = _params(dag.params, overrides, Scope({**machine, **dotenv, **env}), pinned)
-    else:
-        params = _params(dag.params, overrides, Scope({**machine, **dotenv}), pinned)
-        env = evaluate_env(dag.env, Scope({**machine, **dotenv, **params}))
-    return Values(params, {**dotenv, **env})
-
-
-def _params(
-    declared: Sequence[Param],
-    overrides: Sequence[tuple[str, str]],
-    scope: Scope,
-    pinned: Mapping[str, str] | None,
-) -> dict[str, str]:
-    return evaluate_params(declared, [*overrides, *(pinned or {}).items()], scope)
-
-
-def _dotenv(dag: Dag, folder: Path) -> dict[str, str]:
-    """Every dotenv file that exists, looked for in the working directory and beside the spec."""
-    places = [folder]
-    if dag.working_dir and "$" not in dag.working_dir:
-        places.insert(0, folder / dag.working_dir)
-    found: dict[str, str] = {}
-    for name in dict.fromkeys((".env", *dag.dotenv)):
-        path = next((place / name for place in places if (place / name).is_file()), None)
-        if path is not None:
-            try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise StoreError(f"cannot read {path}: {error}") from error
-            found.update(parse_dotenv(text, str(path)))
-    return found
-
-
 def value_digests(values: Mapping[str, str], salt: str) -> dict[str, str]:
     """Digests that tell whether a value is the same as before without giving it away."""
     return {
@@ -125,40 +62,85 @@ class StepEnvironment:
     scope: Scope
     exported: frozenset[str] = field(default_factory=frozenset)
     """Names of `scope` that are variables of `env` with that value."""
+    secrets: tuple[str, ...] = ()
+    """Texts that must not be written down."""
+    evaluator: Evaluator = Evaluator(keep_unknown=True)  # noqa: RUF009 - frozen
+    """How texts of the step's settings are read."""
+
+    def text(self, said: str) -> str:
+        """A text of the step's settings with its values."""
+        return self.evaluator.text(said, self.scope)
 
 
-def step_environment(
-    step: Step,
-    machine: Mapping[str, str],
-    values: Values,
-    outputs: Mapping[str, str],
-    steps: Mapping[str, StepRef],
-    own: Mapping[str, str],
-) -> StepEnvironment:
-    """Join the layers, later ones winning: machine, env, params, outputs, the step's env, `own`."""
-    data = {**values.params, **outputs}
-    scope = Scope({**machine, **values.env, **data, **own}, steps)
-    step_env = evaluate_each(step.env, scope)
-    passed = {name: value for name, value in data.items() if _fits(name, value)}
-    env = {**machine, **values.env, **passed, **step_env, **own}
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a step finds around it, before its own `env:`."""
+
+    dag: Dag
+    machine: Mapping[str, str]
+    values: Values
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Of the steps before it."""
+    steps: Mapping[str, StepRef] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    """What dagfs sets for the step."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """What `${context.…}` says."""
+    printed: Mapping[str, str] = field(default_factory=dict)
+    """What the commands in the step's `env:` printed, by their text (Dagu 1)."""
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Values that come from outside, later ones winning."""
+        plain = {name: value for name, value in self.values.given.items() if "." not in name}
+        return {**self.values.secrets, **self.values.params, **self.outputs, **plain}
+
+    @property
+    def scope(self) -> Scope:
+        """What texts may refer to before the step's own `env:` is read."""
+        values = self.values
+        variables = {**self.machine, **values.env, **self.data, **self.own}
+        if self.dag.dialect == "dagu1":
+            return Scope(variables, self.steps, values.given)
+        env = {**self.machine, **values.env, **values.secrets}
+        spaces = namespaces(self.dag, values.params, env, self.context)
+        return Scope(variables, self.steps, values.given, spaces, literal_quotes=True)
+
+
+def step_environment(step: Step, around: Surroundings) -> StepEnvironment:
+    """Join the layers, later ones winning: machine, env, data, the step's env, `own`."""
+    scope, values = around.scope, around.values
+    step_env = evaluate_each(step.env, scope, _step_evaluator(around))
+    passed = {name: value for name, value in around.data.items() if _fits(name, value)}
+    env = {**around.machine, **values.env, **passed, **step_env, **around.own}
     for name, value in {**values.env, **step_env}.items():
         check_value(name, value)
-    variables = {**scope.variables, **step_env, **own}
+    variables = {**scope.variables, **step_env, **around.own}
     exported = frozenset(name for name in variables if env.get(name) == variables[name])
-    return StepEnvironment(env, Scope(variables, steps), exported)
+    spaces = scope.namespaces
+    if step_env and spaces:
+        spaces = {**spaces, "env": {**spaces["env"], **step_env}}
+    final = replace(scope, variables=variables, namespaces=spaces)
+    evaluator = replace(_step_evaluator(around), keep_unknown=True)
+    return StepEnvironment(env, final, exported, values.masked, evaluator)
 
 
-def evaluate_each(entries: Sequence[Variable], scope: Scope) -> dict[str, str]:
+def _step_evaluator(around: Surroundings) -> Evaluator:
+    old = around.dag.dialect == "dagu1"
+    return Evaluator(backquotes=old, keep_unknown=not old, printed=around.printed if old else None)
+
+
+def evaluate_each(
+    entries: Sequence[Variable],
+    scope: Scope,
+    evaluator: Evaluator = Evaluator(),  # noqa: B008 - frozen
+) -> dict[str, str]:
     """A step's own `env:`: its entries do not see each other."""
     found: dict[str, str] = {}
     for entry in entries:
-        found.update(evaluate_env([entry], scope))
+        found.update(evaluate_env([entry], scope, evaluator))
     return found
 
 
 def _fits(name: str, value: str) -> bool:
     return exportable(name) and "\0" not in value and len(value.encode(errors="surrogatepass")) <= TOO_LONG
-
-
-def params_json(params: Mapping[str, str]) -> str:
-    return json.dumps(dict(params), ensure_ascii=False)

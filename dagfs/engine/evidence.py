@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dagfs.engine.capture import file_sha256, read_manifest
+from dagfs.engine.capture import read_manifest
 from dagfs.errors import StoreError
 from dagfs.model.edit import Evidence
 from dagfs.model.run import Run, StepRun
+from dagfs.store.files import file_sha256
 from dagfs.store.layout import RunPaths, StepPaths
 
 

@@ -1,31 +1,35 @@
 """One step of one attempt from its preconditions to its end, written as it happens.
 
-An `Execution` is a generator of wishes: `Start` a process, `Attach` to one, or `Sleep`. The runner
-grants them in its own time and sends back how the process ended.
+An `Execution` is a generator of wishes: `Start` a process, `Attach` to one, `Sleep`, or `Await` what is
+none. The loop grants them in its own time and sends back how that ended.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from dagfs.engine import capture
+from dagfs.engine.call import ChildEnd, Order, orders, summary
 from dagfs.engine.environment import StepEnvironment, StepUnready
 from dagfs.engine.launch import Launch
 from dagfs.engine.request import launch, prepare, render
+from dagfs.engine.wish import Attach, Await, Sleep, Start, Steps, Wish
 from dagfs.engine.workplace import Setting, Workplace, try_token
 from dagfs.errors import DagfsError
 from dagfs.model import event as ev
-from dagfs.model.dag import Condition, ContinueOn, Step
-from dagfs.model.run import StepRun
+from dagfs.model.dag import Approval, Condition, ContinueOn, Router, Step
+from dagfs.model.run import StepRun, Word
 from dagfs.model.state import StepState
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending, condition_met, judge, may_repeat, repeat_wait, retry_wait
+from dagfs.planning.routing import chosen, passed_over
+from dagfs.spec.evaluation import commands_in, embedding_texts, here_document
 from dagfs.spec.values import expand
 from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
@@ -41,34 +45,6 @@ _REFUSALS = (DagfsError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Run this; the events go into the journal first."""
-
-    launch: Launch
-    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Attach:
-    """Wait for a process that another engine started."""
-
-    record: Record
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Wait so many seconds, unless the run is stopped before."""
-
-    seconds: float
-    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-
-
-Wish = Start | Attach | Sleep
-Steps = Generator[Wish, Ending, Outcome]
-
-
-@dataclass(frozen=True, slots=True)
 class _End:
     """How an execution ended, ready to be recorded."""
 
@@ -77,6 +53,8 @@ class _End:
     """Of the newest try."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     outputs_sha256: str = ""
+    chosen: tuple[str, ...] | None = None
+    """The steps that a router chose."""
 
 
 class Ledger(Protocol):
@@ -87,12 +65,23 @@ class Ledger(Protocol):
 
     def is_stopping(self) -> bool: ...
 
+    def is_killed(self) -> bool: ...
+
     def outputs_before(self, step: str) -> Mapping[str, str]:
         """Outputs of all steps upstream, the nearest of a name winning."""
 
     def step_runs(self) -> Mapping[str, StepRun]: ...
 
     def utc_in(self, seconds: float) -> str: ...
+
+    def descend(
+        self,
+        step: Step,
+        subject: Mapping[str, str],
+        orders: Sequence[Order],
+        done: Callable[[Ending, Sequence[ChildEnd]], None],
+    ) -> None:
+        """Carry out the children that a step asks for; `done` gets how that ended."""
 
 
 class Execution:
@@ -107,20 +96,29 @@ class Execution:
         handler: str = "",
         extra: Mapping[str, str] | None = None,
         adopted: tuple[StepRun, Record] | None = None,
+        waited: StepRun | None = None,
     ) -> None:
-        """`handler` is the event a handler is for; `adopted` a process that another engine started."""
+        """`handler` is the event a handler is for; `adopted` a process that another engine started.
+
+        `waited` is how the step stands that waited until now: for a word, or for its children.
+        """
         self.step, self.handler = step, handler
         self._setting, self._ledger = setting, ledger
         self._workplace = Workplace(setting, step, handler, extra or {})
-        self._adopted = adopted
+        self._adopted, self._waited = adopted, waited
+        self._children: Sequence[ChildEnd] = ()
+        self._chosen: tuple[str, ...] | None = None
+        self._embedded: Mapping[str, str] = {}
+        """What the commands in the step's values printed, by their text."""
         self._logs = self._workplace.paths
-        self._tries = self._retries = self._offset = 0
+        self._tries = self._retries = 0
+        self._offsets = (0, 0)
         self._began = time.time()
-        if adopted is not None:
-            state = adopted[0]
+        state = adopted[0] if adopted else waited
+        if state is not None:
             self._began = seconds(state.started) or self._began
-            self._tries, self._retries, self._offset = state.tries, state.retries, state.offsets[0]
-            self._logs = setting.paths.attempt(state.log_attempt).step(state.name)
+            self._tries, self._retries, self._offsets = state.tries, state.retries, state.offsets
+            self._logs = setting.paths.attempt(state.log_attempt or setting.attempt.n).step(state.name)
 
     @property
     def name(self) -> str:
@@ -130,6 +128,15 @@ class Execution:
     def is_stopping(self) -> bool:
         """Nothing more of it is to begin."""
         return self._ledger.is_stopping()
+
+    @property
+    def is_killed(self) -> bool:
+        """What is to end is to end at once."""
+        return self._ledger.is_killed()
+
+    def note(self, name: str, **data: Any) -> None:
+        """Record an event of its run."""
+        self._ledger.note(name, **data)
 
     @property
     def record_path(self) -> Path:
@@ -165,7 +172,11 @@ class Execution:
         return Outcome(StepState.SUCCEEDED)
 
     def _run(self) -> Generator[Wish, Ending, _End]:
-        if self._adopted is None:
+        if self._waited is not None and self._waited.word is not None:
+            return self._answered(self._waited, self._waited.word)
+        if self._adopted is None and self._waited is None:
+            if router := self._passed_over():
+                return _End(Outcome(StepState.SKIPPED, reason=f"not chosen by router {router}"))
             unmet = yield from self._preconditions()
             if self._ledger.is_stopping():
                 return _End(Outcome(StepState.ABORTED, reason="stopped"))
@@ -198,16 +209,21 @@ class Execution:
         if self._adopted is not None:
             record, self._adopted = self._adopted[1], None
             return (yield Attach(record, self.record_path))
+        if self.step.is_engine_work:
+            return (yield from self._own_try())
         self._tries += 1
         self._logs = self._workplace.paths
         self._workplace.make_folder(self._logs.artifacts)
+        yield from self._run_embedded()
         variables = self._variables()
         executor = self._setting.executors.get(self.step.executor.type)
         if executor is None:
             raise StepUnready(
                 f"no plugin brings the executor {self.step.executor.type!r}", hint="see `dagfs plugins`"
             )
-        process = prepare(executor, render(self.step, self._workplace.place(self._tries), variables))
+        process = prepare(
+            executor, render(self.step, self._workplace.place(self._tries), variables, executor)
+        )
         started = launch(
             self._setting.disk,
             self.step,
@@ -221,12 +237,87 @@ class Execution:
 
     def _started(self) -> tuple[str, Mapping[str, Any]]:
         """The event that goes before the spawn: where this try's output will begin."""
-        self._offset = _size(self._logs.stdout)
-        offsets = {"stdout": self._offset, "stderr": _size(self._logs.stderr)}
+        self._offsets = _size(self._logs.stdout), _size(self._logs.stderr)
+        offsets = dict(zip(("stdout", "stderr"), self._offsets, strict=True))
         if self._tries == 1:
             self._began = time.time()
         name = self._event(ev.STEP_STARTED, ev.HANDLER_STARTED)
         return name, {**self._subject(), "try": self._tries, **offsets}
+
+    # --- work of the engine itself: sub-DAGs, routers, questions
+
+    def _own_try(self) -> Generator[Wish, Ending, Ending]:
+        """One try without a process: what it prints goes into its log all the same."""
+        resumed, self._waited = self._waited, None
+        if resumed is not None:
+            started: tuple[str, Mapping[str, Any]] = (ev.STEP_RESUMED, self._subject())
+        else:
+            self._tries += 1
+            self._logs = self._workplace.paths
+            self._workplace.make_folder(self._logs.artifacts)
+            started = self._started()
+        if self.step.router is not None:
+            self._ledger.note(started[0], **started[1])
+            return self._route(self.step.router)
+        if self.step.call.dag or self.step.call.body:
+            return (yield from self._call(started))
+        self._ledger.note(started[0], **started[1])
+        self._print("Waiting for human approval...\n")
+        return Ending(exit_code=0)
+
+    def _route(self, router: Router) -> Ending:
+        value = expand(router.value, self._variables().scope)
+        self._chosen = chosen(router, value)
+        self._print(f"{value}\n")
+        return Ending(exit_code=0)
+
+    def _call(self, started: tuple[str, Mapping[str, Any]]) -> Generator[Wish, Ending, Ending]:
+        variables, setting = self._variables(), self._setting
+        inherited = tuple(setting.values.params.items())
+        seen = self._seen_by_body() if self.step.call.body else {}
+        wanted = orders(self.step, variables.scope, setting.run, inherited, seen)
+        return (yield Await(lambda done: self._descend(wanted, done), (started,)))
+
+    def _descend(self, wanted: Sequence[Order], done: Callable[[Ending], None]) -> None:
+        def end(ending: Ending, ends: Sequence[ChildEnd]) -> None:
+            self._children = ends
+            done(ending)
+
+        self._ledger.descend(self.step, self._subject(), wanted, end)
+
+    def _seen_by_body(self) -> dict[str, str]:
+        """What steps before it have put out, as far as the text of its body speaks of it."""
+        body = self.step.call.body
+        seen = dict(self._ledger.outputs_before("" if self.handler else self.step.name))
+        runs = self._ledger.step_runs()
+        for word, name in self._setting.dag.names.items():
+            for key, value in runs[name].outputs.items() if name in runs else ():
+                seen |= {f"steps.{word}.outputs.{key}": value, f"{word}.outputs.{key}": value}
+        return {name: value for name, value in seen.items() if name in body or name.split(".")[-1] in body}
+
+    def _print(self, text: str) -> None:
+        log = self._setting.disk.open_append(self._logs.stdout)
+        try:
+            log.write(self._setting.values.redactor.text(text).encode("utf-8", "surrogateescape"))
+        finally:
+            log.close()
+
+    def _passed_over(self) -> str:
+        runs = self._ledger.step_runs()
+        return "" if self.handler else passed_over(self._setting.dag, self.step, runs.__getitem__)
+
+    def _answered(self, state: StepRun, word: Word) -> _End:
+        """The end of a step that waited for a word, once that was said."""
+        if not word.approved:
+            return _End(Outcome(StepState.REJECTED, reason=str(word)), Ending(exit_code=state.exit_code))
+        outputs = {**state.outputs, **word.inputs}
+        paths = self._workplace.paths
+        self._workplace.make_folder(paths.root)
+        sha256 = capture.write_outputs(self._setting.disk, paths, outputs)
+        outcome = Outcome(StepState.SUCCEEDED, reason=str(word))
+        return _End(outcome, Ending(exit_code=state.exit_code), outputs, sha256)
+
+    # --- between tries
 
     def _retry(self, ending: Ending) -> Sleep | None:
         """The pause before the next try of one that failed, or None."""
@@ -253,13 +344,25 @@ class Execution:
             return None
         met = False
         if policy.condition:
-            met = yield from self._holds(Condition(policy.condition, policy.expected), "repeat")
+            asked = Condition(policy.condition, policy.expected, eval=policy.condition)
+            met = yield from self._holds(asked, "repeat")
         wait = repeat_wait(policy, self._tries, ending, met)
         return None if wait is None else Sleep(wait)
 
     def _variables(self) -> StepEnvironment:
         outputs = self._ledger.outputs_before("" if self.handler else self.step.name)
-        return self._workplace.environment(self._tries, outputs, self._ledger.step_runs())
+        return self._workplace.environment(self._tries, outputs, self._ledger.step_runs(), self._embedded)
+
+    def _run_embedded(self) -> Generator[Wish, Ending, None]:
+        """Run the commands within the step's own values, so that each try sees what they print (Dagu 1)."""
+        self._embedded = {}
+        if self._setting.dag.dialect != "dagu1":
+            return
+        for number, text in enumerate(commands_in(embedding_texts(self.step)), 1):
+            ending, said = yield from self._run_text(text, f"value.{number}")
+            if ending.exit_code != 0:
+                raise StepUnready(f"the command {text!r} in its values failed with {ending.exit_code}")
+            self._embedded = {**self._embedded, text: said}
 
     # --- conditions
 
@@ -268,23 +371,29 @@ class Execution:
         for number, condition in enumerate(self.step.preconditions, 1):
             met = yield from self._holds(condition, f"precondition.{number}")
             if not met:
-                return condition.condition
+                return condition.eval or condition.condition
         return ""
 
     def _holds(self, condition: Condition, label: str) -> Generator[Wish, Ending, bool]:
-        variables = self._variables()
-        text = condition.condition
-        if condition.expected is not None and "`" not in text and "$(" not in text:
-            return condition_met(condition, None, expand(text, variables.scope))
+        text = condition.eval or condition.condition
+        runs = bool(condition.eval) or self._setting.dag.dialect == "dagu1"
+        if condition.expected is not None and not (runs and ("`" in text or "$(" in text)):
+            return condition_met(condition, None, expand(text, self._variables().scope))
         if condition.expected is not None:
-            # A here-document expands commands without reading quotes, and values stay variables.
-            text = f"cat <<DAGFS_CONDITION\n{text}\nDAGFS_CONDITION\n"
+            # It expands commands without reading quotes, and values stay variables.
+            text = here_document(text)
+        ending, value = yield from self._run_text(text, label)
+        return condition_met(condition, ending.exit_code, value)
+
+    def _run_text(self, text: str, label: str) -> Generator[Wish, Ending, tuple[Ending, str]]:
+        """Run a shell text in a folder of its own, and give its end and what it printed."""
+        variables = self._variables()
         name = f"{label}.{self._tries}.{secrets.token_hex(2)}"
         folder = StepPaths(self._workplace.paths.root / CONDITIONS / name)
         self._workplace.make_folder(folder.root)
         ending = yield Start(self._condition_launch(text, folder, variables))
         value = follow(folder.stdout, 0, limit=_LARGEST_CONDITION).decode("utf-8", "replace")
-        return condition_met(condition, ending.exit_code, value.strip())
+        return ending, value.strip()
 
     def _condition_launch(self, text: str, folder: StepPaths, variables: StepEnvironment) -> Launch:
         step = Step(name=self.step.name, command=(text,), shell=self.step.shell)
@@ -302,14 +411,28 @@ class Execution:
 
     # --- the end
 
+    def _leavings(self, is_complete: bool) -> capture.Leavings:
+        return capture.Leavings(
+            self._logs,
+            self._logs.output_file(self._tries),
+            self._offsets,
+            cwd=self._workplace.cwd,
+            limit=self._setting.dag.max_output_size,
+            is_complete=is_complete,
+            expand=lambda text: expand(text, self._variables().scope),
+            redactor=self._setting.values.redactor,
+        )
+
     def _end(self, ending: Ending) -> _End:
         """Judge the last try and keep what it left."""
+        if self._children and ending.cause != "waiting":
+            self._print(summary(self.step, self._children))
         outcome = judge(self.step, ending, self._printed())
         outputs: dict[str, str] = {}
         if outcome.state in (StepState.SUCCEEDED, StepState.FAILED):
             try:
-                output_file = self._logs.output_file(self._tries)
-                outputs = capture.collect_outputs(self.step, self._logs, self._offset, output_file)
+                left = self._leavings(outcome.state is StepState.SUCCEEDED)
+                outputs = self._of_child() | capture.collect_outputs(self.step, left)
             except capture.OutputRefused as refused:
                 outcome = Outcome(StepState.FAILED, reason=refused.message)
                 ending = replace(ending, error=refused.message)
@@ -328,12 +451,24 @@ class Execution:
             capture.earliest_change(self._began),
             strict=self._setting.strict,
         )
-        return _End(outcome, ending, outputs, sha256)
+        if outcome.state is StepState.SUCCEEDED and self._asks:
+            outcome = Outcome(StepState.WAITING, reason="waits for approval")
+        return _End(outcome, ending, outputs, sha256, self._chosen)
+
+    @property
+    def _asks(self) -> bool:
+        return self.step.approval is not None or self.step.executor.type == "hitl"
+
+    def _of_child(self) -> dict[str, str]:
+        """What the one child put out, which in Dagu 2 its step has put out too."""
+        if len(self._children) != 1 or self.step.parallel or self._setting.dag.dialect == "dagu1":
+            return {}
+        return dict(self._children[0].outputs)
 
     def _printed(self) -> str:
         if not self.step.continue_on.output:
             return ""
-        data = follow(self._logs.stdout, self._offset, limit=_LARGEST_CONDITION)
+        data = follow(self._logs.stdout, self._offsets[0], limit=_LARGEST_CONDITION)
         return data.decode("utf-8", "replace")
 
     def _finish(self, end: _End) -> None:
@@ -344,7 +479,19 @@ class Execution:
         data |= {"error": left.error} if left.error else {}
         data |= {"outputs": end.outputs, "outputs_sha256": end.outputs_sha256} if end.outputs else {}
         data |= {"tolerated": True} if outcome.tolerated else {}
-        self._ledger.note(self._event(ev.STEP_FINISHED, ev.HANDLER_FINISHED), **data)
+        data |= {"chosen": list(end.chosen)} if end.chosen is not None else {}
+        if outcome.state is StepState.WAITING:
+            self._ledger.note(ev.STEP_WAITING, **data, **self._question())
+        else:
+            self._ledger.note(self._event(ev.STEP_FINISHED, ev.HANDLER_FINISHED), **data)
+
+    def _question(self) -> dict[str, Any]:
+        """What is asked of somebody; nothing where it is its children that wait."""
+        if not self._asks or self._children:
+            return {}
+        approval = self.step.approval or Approval()
+        prompt = expand(approval.prompt, self._variables().scope)
+        return {"prompt": prompt, "input": list(approval.input), "required": list(approval.required)}
 
     def _subject(self) -> dict[str, str]:
         return {"handler": self.handler} if self.handler else {"step": self.step.name}

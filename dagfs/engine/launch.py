@@ -36,8 +36,14 @@ class Launch:
     keep_leftovers: bool = False
     """Leave alive what the main process leaves behind when it ends by itself."""
     umask: int = 0o022
+    secrets: tuple[str, ...] = ()
+    """Texts that are masked in what the process prints, before it reaches any file."""
+    output_file: str = ""
+    """The file of outputs, out of which secrets are taken once the process has ended."""
     group: bool = False
     """Logs and record are for the group of their folder too."""
+    cleanup: tuple[str, ...] = ()
+    """A command to run, in `env`, once nothing is left of a step that was stopped, timed out or killed."""
 
     def as_bytes(self) -> bytes:
         """Texts may hold any byte of a path or variable (surrogateescape)."""
@@ -48,7 +54,7 @@ class Launch:
     def from_bytes(cls, raw: bytes) -> Launch:
         """Read back what `as_bytes` wrote."""
         data = json.loads(raw)
-        return cls(**{**data, "argv": tuple(data["argv"])})
+        return cls(**{**data, "argv": tuple(data["argv"]), "cleanup": tuple(data["cleanup"])})
 
 
 _NAMES = tuple(each.name for each in fields(Launch))

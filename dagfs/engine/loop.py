@@ -1,6 +1,7 @@
 """Grants what executions wish for: processes by pidfd, pauses by timer, one turn at a time.
 
-Each turn journals what is to begin, makes it durable, and only then begins it.
+Each turn journals what is to begin, makes it durable, and only then begins it. One loop serves a run and
+all its children.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from dagfs.engine.chronicle import Chronicle
-from dagfs.engine.execution import Attach, Execution, Start, Steps, Wish
+from dagfs.engine.chronicle import Chronicles
+from dagfs.engine.execution import Execution
 from dagfs.engine.signals import Signals
 from dagfs.engine.timers import Timers
 from dagfs.engine.tree import kill_by_token, open_process
 from dagfs.engine.view import ending as ending_of
+from dagfs.engine.wish import Attach, Await, Events, Start, Steps, Wish
 from dagfs.engine.zygote import LaunchFailed, Zygote
 from dagfs.errors import StoreError
 from dagfs.model import event as ev
@@ -31,7 +33,7 @@ _LAUNCH_AGAIN_SEC = 0.5
 
 @dataclass(eq=False, slots=True)
 class Active:
-    """An execution under way, and what it waits for: its process, a pause, or a free place."""
+    """An execution under way, and what it waits for: its process, a pause, a free place, or others."""
 
     execution: Execution
     steps: Steps
@@ -43,28 +45,19 @@ class Active:
     """Its process was asked to stop; asked once more, its shim would kill it before its grace is over."""
 
 
-@dataclass(slots=True)
-class Interruption:
-    """What has been asked of a run from outside."""
-
-    stop: bool = False
-    kill: bool = False
-    signal: int = 0
-    """The first signal that asked to stop."""
-
-
 class Loop:
-    """The one loop of an engine. Enter it to have signals stop what runs in it."""
+    """The one loop of an engine. Enter it to have signals told to `on_signal`."""
 
-    def __init__(self, chronicle: Chronicle, zygote: Zygote, places: int) -> None:
+    def __init__(self, zygote: Zygote, places: int, on_signal: Callable[[int], None]) -> None:
         """`places` is how many processes may run at once."""
         self.timers = Timers()
-        self.asked = Interruption()
-        self._chronicle, self._zygote, self._places = chronicle, zygote, places
+        self.chronicles = Chronicles()
+        self._zygote, self.places = zygote, places
         self._selector = selectors.EpollSelector()
-        self._signals = Signals(self._selector, self._on_signal)
+        self._signals = Signals(self._selector, on_signal)
+        self._due: deque[Callable[[], None]] = deque()
+        self._hungry: deque[Callable[[], None]] = deque()
         self._waiting: deque[Active] = deque()
-        self._active: dict[Active, None] = {}
         self._running = 0
 
     def __enter__(self) -> Self:
@@ -76,43 +69,40 @@ class Loop:
         self._selector.close()
 
     @property
-    def is_idle(self) -> bool:
-        return not self._active
-
-    @property
     def has_place(self) -> bool:
         """One more process could run at once."""
-        return len(self._waiting) + self._running < self._places
+        return len(self._waiting) + self._running < self.places
 
-    def begin(
-        self, execution: Execution, steps: Steps, on_end: Callable[[Outcome], None], *, delay: float = 0
-    ) -> None:
-        """Take an execution in hand; `on_end` is called with its outcome. `delay` in seconds."""
-        active = Active(execution, steps, on_end)
-        self._active[active] = None
+    def want_place(self, action: Callable[[], None]) -> None:
+        """Let `action` happen, once, when one more process could run."""
+        self._hungry.append(action)
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Let `action` happen in this turn, after what happens now."""
+        self._due.append(action)
+
+    def begin(self, active: Active, delay: float = 0) -> None:
+        """Take an execution in hand, after `delay` seconds."""
         if delay:
             self._sleep(active, delay)
         else:
             self._advance(active, None)
 
-    def turn_until(self, is_over: Callable[[], bool], refill: Callable[[], None]) -> None:
-        """Turns until `is_over`. `refill` begins what may begin."""
+    def turn_until(self, is_over: Callable[[], bool]) -> None:
+        """Turns until `is_over`."""
         while True:
-            refill()
-            self._grant()
-            self._chronicle.publish()
+            self._settle()
+            self.chronicles.publish()
             if is_over():
                 return
             self._wait()
 
-    def stop(self) -> None:
-        """Ask all that runs to end, and end all pauses; with `asked.kill`, kill it."""
-        for active in list(self._active):
-            if active.pidfd >= 0:
-                self._signal(active)
-            elif active.sleeping:
-                active.sleeping = False
-                self._advance(active, None)
+    def stop(self, active: Active) -> None:
+        """Ask an execution to end: its process is told, its pause is over."""
+        if active.pidfd >= 0:
+            self._signal(active)
+        elif active.sleeping:
+            self._wake(active)
 
     # --- one execution
 
@@ -121,7 +111,6 @@ class Loop:
         try:
             wish = next(active.steps) if ending is None else active.steps.send(ending)
         except StopIteration as stop:
-            del self._active[active]
             active.on_end(stop.value)
             return
         self._take(active, wish)
@@ -132,10 +121,16 @@ class Loop:
             self._waiting.append(active)
         elif isinstance(wish, Attach):
             self._attach(active, wish)
+        elif isinstance(wish, Await):
+            self._note(active, wish.events)
+            wish.begin(lambda ending: self.soon(lambda: self._advance(active, ending)))
         else:
-            for name, data in wish.events:
-                self._chronicle.note(name, **data)
+            self._note(active, wish.events)
             self._sleep(active, wish.seconds)
+
+    def _note(self, active: Active, events: Events) -> None:
+        for name, data in events:
+            active.execution.note(name, **data)
 
     def _sleep(self, active: Active, seconds: float) -> None:
         active.sleeping = True
@@ -168,18 +163,28 @@ class Loop:
 
     # --- a turn
 
+    def _settle(self) -> None:
+        """All that can be done now, before there is something to wait for."""
+        while True:
+            while self._due:
+                self._due.popleft()()
+            self._grant()
+            if self._hungry and self.has_place:
+                self.soon(self._hungry.popleft())
+            if not self._due:
+                return
+
     def _grant(self) -> None:
         """Journal the starts that there is room for, make them durable, then start."""
         starting: list[Active] = []
-        while self._waiting and self._running + len(starting) < self._places:
+        while self._waiting and self._running + len(starting) < self.places:
             active = self._waiting.popleft()
             if active.execution.is_stopping:
                 self._advance(active, Ending(cause="stop"))
                 continue
-            for name, data in active.launch.events if active.launch else ():
-                self._chronicle.note(name, **data)
+            self._note(active, active.launch.events if active.launch else ())
             starting.append(active)
-        self._chronicle.commit()
+        self.chronicles.commit()
         for active in starting:
             self._launch(active)
 
@@ -202,7 +207,7 @@ class Loop:
             self._launch(active)
 
     def _wait(self) -> None:
-        waits = [each for each in (self.timers.wait(), self._chronicle.patience()) if each is not None]
+        waits = [each for each in (self.timers.wait(), self.chronicles.patience()) if each is not None]
         for key, _ in self._selector.select(min(waits) if waits else None):
             key.data()
         self.timers.fire()
@@ -230,29 +235,17 @@ class Loop:
         killed = kill_by_token(active.launch.launch.token if active.launch else execution.token)
         return Ending(cause="lost", error=f"its supervising process was killed; {killed} left-overs ended")
 
-    # --- interruptions
-
-    def _on_signal(self, number: int) -> None:
-        """First: stop gracefully. Second: kill."""
-        if self.asked.stop:
-            self.asked.kill = True
-        else:
-            self._chronicle.note(ev.STOP_REQUESTED, signal=signal.Signals(number).name)
-        self.asked.stop = True
-        self.asked.signal = self.asked.signal or number
-        self.stop()
-
     def _signal(self, active: Active) -> None:
-        if active.told and not self.asked.kill:
+        kill = active.execution.is_killed
+        if active.told and not kill:
             return
         active.told = True
-        number = signal.SIGUSR1 if self.asked.kill else signal.SIGTERM
         try:
-            signal.pidfd_send_signal(active.pidfd, number)
+            signal.pidfd_send_signal(active.pidfd, signal.SIGUSR1 if kill else signal.SIGTERM)
         except ProcessLookupError:
             pass
         except PermissionError:
             # Adopted from the engine of another user.
             name = active.execution.name
             message = f"{name} runs as another user, who alone can stop it: waiting for its end"
-            self._chronicle.note(ev.NOTICE, message=message)
+            active.execution.note(ev.NOTICE, message=message)

@@ -146,6 +146,6 @@ def _commit(engine: Engine, claim: Claim, n: int, run: RunHeader, data: Mapping[
 
 
 def _tell(engine: Engine, journal: JournalWriter, run: RunHeader, event: Event) -> None:
-    complaints: Sequence[str] = engine.plugins.observe(run, event)
+    complaints: Sequence[str] = [*engine.plugins.observe(run, event), *engine.plugins.finish_observing()]
     for complaint in complaints:
         journal.append(ev.NOTICE, {"message": complaint})

@@ -4,41 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.chronicle import Chronicle, Observer
-from dagfs.engine.environment import Values, evaluate, inherited, value_digests
+from dagfs.engine.chronicle import Observer
+from dagfs.engine.confidential import unlocked
+from dagfs.engine.environment import value_digests
 from dagfs.engine.execution import utc_text
 from dagfs.engine.location import current_actor, new_token, now
+from dagfs.engine.loop import Loop
+from dagfs.engine.nursery import Nursery, resume
 from dagfs.engine.proposal import Proposal, propose_retry
-from dagfs.engine.recovery import close_attempt, end_orphans
-from dagfs.engine.runner import Limits, Runner
+from dagfs.engine.reading import reading_options
+from dagfs.engine.recovery import end_orphans_of_children
+from dagfs.engine.remains import end_shared
+from dagfs.engine.runner import Runner
+from dagfs.engine.signals import WORD
+from dagfs.engine.takeover import take_over
+from dagfs.engine.valuation import evaluate, source_of
 from dagfs.engine.view import view_run
-from dagfs.engine.workplace import Setting
+from dagfs.engine.work import Work
 from dagfs.engine.zygote import Zygote
-from dagfs.errors import NothingToDo, PlanMoved, Problem, Refused, SpecError, UsageError
+from dagfs.errors import (
+    LostOwnership,
+    NotFound,
+    NothingToDo,
+    PlanMoved,
+    Problem,
+    Refused,
+    SpecError,
+    UsageError,
+)
 from dagfs.hooks.executor import Executor
-from dagfs.model import event as ev
 from dagfs.model.dag import Dag, Step
-from dagfs.model.edit import Action
-from dagfs.model.event import Event
-from dagfs.model.run import Actor, Attempt, AttemptHeader, Fold, RunHeader
+from dagfs.model.run import Actor, AttemptHeader, RunHeader
 from dagfs.model.state import RunState
 from dagfs.planning.plan import Plan, Verdict
 from dagfs.spec.parse import Options, Reading, parse
 from dagfs.spec.values import is_posix_shell
 from dagfs.store import dags
-from dagfs.store.journal import read as read_journal
 from dagfs.store.layout import new_run_id, valid_run_id
 from dagfs.store.owner import Owner
 from dagfs.store.process import identity
-from dagfs.store.record import Record
-from dagfs.store.runs import Claim
 
 __all__ = [
     "Captured",
@@ -108,17 +120,22 @@ def read_dag(engine: Engine, name: str, dialect: str = "") -> tuple[Path, bytes,
 
 
 def _options(engine: Engine, dialect: str) -> Options:
-    return Options(dialect=dialect or engine.home.settings.dialect, executors=engine.plugins.executors)
+    return reading_options(engine.home, dialect, executors=engine.plugins.executors)
 
 
 def _from_file(engine: Engine, request: RunRequest) -> Captured:
     """A DAG file as it is now, with this home's settings."""
     path = dags.find(engine.home.paths, request.dag)
+    return captured_text(engine, path, dags.read(path), request.dialect)
+
+
+def captured_text(engine: Engine, path: Path, text: bytes, dialect: str = "") -> Captured:
+    """A spec that was read from `path` at some time, with this home's settings."""
     return Captured(
-        dags.read(path),
+        text,
         str(path),
         str(path.resolve().parent),
-        _options(engine, request.dialect),
+        _options(engine, dialect),
         _default_shell(engine),
         engine.home.settings.working_dir,
     )
@@ -145,11 +162,12 @@ def start_run(
     dag = reading.dag
     if problems := executor_problems(engine, dag, spec.source):
         raise SpecError(problems)
-    values = evaluate(dag, Path(spec.folder), os.environ, request.params)
-    store_id = engine.home.store.ensure()
-    who = actor or current_actor()
     moment = now()
     run_id = request.id or new_run_id(moment, request.name or dag.name, new_token()[:4])
+    source = source_of(engine, dag, run_id, spec.folder, spec.shell, spec.source)
+    values = unlocked(engine, dag, spec.folder, evaluate(dag, source, os.environ, request.params))
+    store_id = engine.home.store.ensure()
+    who = actor or current_actor()
     header = RunHeader(
         id=run_id,
         dag=request.name or dag.name,
@@ -183,9 +201,10 @@ def start_run(
         owner = own(1, attempt.token)
         with engine.home.store.create(header, spec.text, attempt, dag, owner) as claim:
             on_created(run_id)
-            notices = _undeclared(dag, request.params)
-            work = _Work(engine, claim, zygote, header, attempt, dag, values, None, {}, notices)
-            return _carry(work, observers)
+            notices = [*values.notices, *_undeclared(dag, request.params)]
+            return _carry(
+                Work(engine, claim, header, attempt, dag, values, notices=notices), zygote, observers
+            )
 
 
 def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Problem]:
@@ -198,6 +217,30 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
             mark = step.mark("executor")
             problems.append(Problem(file, mark.line, mark.column, f"step {step.name!r}: {message}"))
     return problems
+
+
+def call_problems(engine: Engine, dag: Dag | None, file: str) -> list[Problem]:
+    """A warning for each sub-DAG that is not there now; it may be there when the step is run."""
+    problems = []
+    folder = Path(file).resolve().parent
+    for step in (*dag.steps, *dag.handler_on.values()) if dag else ():
+        name = step.call.dag
+        if not name or "$" in name or name in (dag.locals if dag else ()):
+            continue
+        beside = any(dags.is_file(folder / f"{name}{ending}") for ending in ("", *dags.SUFFIXES))
+        if not beside and not _is_there(engine, name):
+            mark = step.mark("call")
+            message = f"step {step.name!r}: there is no sub-DAG {name!r} yet"
+            problems.append(Problem(file, mark.line, mark.column, message, severity="warning"))
+    return problems
+
+
+def _is_there(engine: Engine, name: str) -> bool:
+    try:
+        dags.find(engine.home.paths, name)
+    except (NotFound, UsageError):
+        return False
+    return True
 
 
 def check_settings(executor: Executor, step: Step) -> Sequence[str]:
@@ -256,17 +299,10 @@ def carry_out(
                 f"run {header.id} is not what plan {plan.id} was made for; it is {current.plan.id} now",
                 hint=f"look again with `dagfs plan {header.id}`",
             )
-        end_orphans(claim.paths, current.view, kill=plan.answers.kill_orphans)
-        base = close_attempt(engine, claim, view_run(engine.home.store, header.id, held=True))
-        attempt = _commit(engine, claim, current, base, actor or current_actor(), token)
-        on_committed(attempt.n)
-        adopted = {
-            name: record
-            for name, record in current.view.orphans.items()
-            if plan.actions[name] is Action.ADOPT
-        }
-        dag, values = plan.edit.new, current.values
-        return _carry(_Work(engine, claim, zygote, header, attempt, dag, values, base, adopted), observers)
+        end_orphans_of_children(engine, current)
+        work = take_over(engine, claim, current, actor or current_actor(), token)
+        on_committed(work.attempt.n)
+        return _carry(work, zygote, observers)
 
 
 def require_compatible(plan: Plan) -> None:
@@ -292,130 +328,44 @@ def needs_reason(plan: Plan) -> bool:
     return keeps or any(plan.lifts(finding) for finding in plan.findings)
 
 
-def _commit(
-    engine: Engine, claim: Claim, proposal: Proposal, base: Attempt, actor: Actor, token: str
-) -> AttemptHeader:
-    """Publish the spec and make the attempt: afterwards the retry has happened."""
-    name, sha256 = claim.publish_spec(proposal.text)
-    plan, before = proposal.plan, base.header
-    header = AttemptHeader(
-        n=base.n + 1,
-        spec=name,
-        spec_sha256=sha256,
-        base=base.n,
-        created=utc_text(now()),
-        actor=actor,
-        reason=plan.answers.reason,
-        token=token,
-        plan=plan.id,
-        dag_dir=before.dag_dir,
-        shell=before.shell,
-        working_dir=before.working_dir,
-        params=proposal.values.params,
-        overrides=before.overrides,
-        env_sha256=value_digests(proposal.values.env, plan.run),
-        allowed=tuple(finding.rule for finding in plan.findings if plan.lifts(finding)),
-        plugins=engine.plugins.versions,
-        engine=__version__,
-    )
-    claim.commit_attempt(header, plan.edit.new, list(_first_events(plan)))
-    if proposal.pending:
-        claim.consume_next(header.n, sha256)
-    return header
+def _carry(work: Work, zygote: Zygote, observers: Sequence[Observer], *, stop: bool = False) -> Result:
+    """Run an attempt from its journal's first lines to its end; with `stop` to that alone."""
+    places = work.dag.max_active_steps or work.engine.home.settings.active_steps
+
+    def heard(number: int) -> None:
+        if number == WORD:
+            runner.look()
+        else:
+            runner.interrupt(number)
+
+    with Loop(zygote, places, heard) as loop:
+        runner = Runner(work, loop, Nursery(work.engine))
+        try:
+            runner.begin(observers)
+            if stop:
+                runner.interrupt(signal.SIGTERM)
+            loop.turn_until(lambda: runner.state is not None)
+        except LostOwnership:
+            runner.kill()
+            raise
+        finally:
+            runner.close()
+    assert runner.state is not None
+    if runner.state is not RunState.WAITING and (work.dag.container or work.attempt.n > 1):
+        end_shared(work.engine.home.disk, work.claim.paths)
+    attempt = runner.chronicle.fold.attempt()
+    return Result(work.run.id, attempt.n, runner.state, attempt.reason, runner.stopped_by)
 
 
-def _first_events(plan: Plan) -> Iterable[tuple[str, Mapping[str, object]]]:
-    for decision in plan.decisions:
-        data: dict[str, object] = {
-            "step": decision.step,
-            "attempt": decision.attempt,
-            "reason": decision.reason,
-        }
-        if decision.action is Action.ADOPT:
-            yield ev.STEP_ADOPTED, data
-        elif decision.action.is_keep:
-            yield ev.STEP_KEPT, data | ({"stale": True} if decision.action is Action.KEEP_STALE else {})
+def resume_run(
+    engine: Engine, run_id: str, *, observers: Sequence[Observer] = (), stop: bool = False
+) -> Result:
+    """Go on with a run that waits; with `stop` only to bring it to its end as aborted.
 
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """An attempt that is committed and owned, ready to be carried out."""
-
-    engine: Engine
-    claim: Claim
-    zygote: Zygote
-    run: RunHeader
-    attempt: AttemptHeader
-    dag: Dag
-    values: Values
-    base: Attempt | None
-    adopted: Mapping[str, Record]
-    notices: Sequence[str] = ()
-    """What the operator should know before anything runs."""
-
-
-def _carry(work: _Work, observers: Sequence[Observer]) -> Result:
-    """Run an attempt from its journal's first lines to its end."""
-    fold = Fold(work.attempt, work.dag.by_name, work.base)
-    journal = work.claim.paths.attempt(work.attempt.n).journal
-    first = read_journal(journal, token=work.attempt.token).events
-    for event in first:
-        fold.apply(event)
-    chronicle = Chronicle(work.claim, work.run, fold, work.attempt.n)
-    active_steps = work.dag.max_active_steps or work.engine.home.settings.active_steps
-    runner = Runner(
-        setting_of(work.engine, work.claim, work.run, work.attempt, work.dag, work.values),
-        chronicle,
-        work.zygote,
-        Limits(active_steps, work.dag.timeout_sec, work.dag.delay_sec),
-        now=now,
-        adopted=work.adopted,
-    )
-    state = runner.run(lambda: _tell_first(work, chronicle, observers, first))
-    attempt = fold.attempt()
-    return Result(work.run.id, attempt.n, state, attempt.reason, runner.stopped_by)
-
-
-def _tell_first(
-    work: _Work, chronicle: Chronicle, observers: Sequence[Observer], first: Sequence[Event]
-) -> None:
-    """Tell everybody how the attempt began."""
-    chronicle.tell(observers, first)
-    if work.engine.plugins.has_observers:
-        chronicle.tell([_PluginObserver(work.engine, work.run, chronicle)], first)
-    for message in work.notices:
-        chronicle.note(ev.NOTICE, message=message)
-
-
-class _PluginObserver:
-    """Passes events on to plugins. What one of them raises becomes a notice in the journal, once."""
-
-    def __init__(self, engine: Engine, run: RunHeader, chronicle: Chronicle) -> None:
-        self._plugins, self._run, self._chronicle = engine.plugins, run, chronicle
-        self._complained: set[str] = set()
-
-    def __call__(self, event: Event) -> None:
-        for complaint in self._plugins.observe(self._run, event):
-            if complaint not in self._complained:
-                self._complained.add(complaint)
-                self._chronicle.note(ev.NOTICE, message=complaint)
-
-
-def setting_of(
-    engine: Engine, claim: Claim, run: RunHeader, attempt: AttemptHeader, dag: Dag, values: Values
-) -> Setting:
-    """What the executions of one attempt share."""
-    settings = engine.home.settings
-    return Setting(
-        run=run,
-        attempt=attempt,
-        dag=dag,
-        home=engine.home.paths,
-        paths=claim.paths,
-        values=values,
-        machine=inherited(os.environ),
-        executors=engine.plugins.executors,
-        disk=engine.home.disk,
-        grace_sec=settings.grace_sec,
-        strict=settings.durability == "strict",
-    )
+    Raises Busy while an engine is at work, NothingToDo where it does not wait.
+    """
+    token = new_token()
+    with Zygote.start() as zygote, engine.home.store.claim(run_id, own(0, token)) as claim:
+        if view_run(engine.home.store, run_id, held=True).state is not RunState.WAITING:
+            raise NothingToDo(f"run {run_id} does not wait")
+        return _carry(resume(engine, claim, run_id), zygote, observers, stop=stop)

@@ -10,16 +10,21 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.environment import Values, evaluate, inherited
+from dagfs.engine.environment import inherited
 from dagfs.engine.evidence import gather
+from dagfs.engine.reading import reading_options
+from dagfs.engine.valuation import Source, Values, evaluate, source_of
 from dagfs.engine.view import View, view_run
 from dagfs.errors import Busy, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.run import AttemptHeader
+from dagfs.model.state import RunState
 from dagfs.planning.compat import Basis, compare
-from dagfs.planning.plan import Answers, Plan
+from dagfs.planning.plan import Answers, ChildPlan, Plan
 from dagfs.planning.retry import Request, plan_retry
-from dagfs.spec.parse import Options, read
+from dagfs.spec.parse import read
+
+_WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,11 @@ class Proposal:
     """The text is that of spec.next.yaml, which the attempt will use up."""
     values: Values
     machine: Mapping[str, str] = field(repr=False, default_factory=dict)
+    overrides: tuple[tuple[str, str], ...] = ()
+    """The parameters given from outside."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, Proposal] = field(default_factory=dict)
+    """What would become of children that do not stay as they are, by id."""
 
 
 def propose_retry(
@@ -43,8 +53,14 @@ def propose_retry(
     *,
     spec: bytes | None = None,
     held: bool = False,
+    overrides: tuple[tuple[str, str], ...] | None = None,
+    given: Mapping[str, str] | None = None,
+    everything: str = "",
 ) -> Proposal:
     """What a retry of the run would do now. `spec` stands for spec.next.yaml; `held`: we own the run.
+
+    `overrides` and `given` are what a child's parent gives it now; None for what it was given before.
+    `everything` is the reason why nothing at all is kept, or empty.
 
     Raises Busy while another engine is at work, SpecError for a bad edit.
     """
@@ -62,7 +78,12 @@ def propose_retry(
     paths = store.paths(run_id)
     name = paths.next_spec.name if pending is not None else base.header.spec
     dag = _read(engine, text, paths.root / name, old) if pending is not None else old
-    values, machine = _values(base.header, old, dag)
+    header = base.header
+    overrides = header.overrides if overrides is None else overrides
+    given = header.given if given is None else given
+    source = source_of(engine, dag, run_id, header.dag_dir, header.shell, name, given)
+    values, machine = _values(replace(header, overrides=overrides), old, dag, source)
+    children = _children(engine, view, old, dag, answers or Answers())
     sha256 = hashlib.sha256(text).hexdigest()
     bases = _bases(engine, view)
     edit = compare(base, bases, Basis(dag, values.params), engine.plugins.classify, gather(paths, view.run))
@@ -72,14 +93,55 @@ def propose_retry(
         spec_sha256=sha256,
         answers=_with_defaults(_checked(answers or Answers(), dag, engine), engine),
         circumstances={**engine.plugins.versions, "dagfs.yaml": engine.home.settings.sha256},
+        children=tuple(
+            ChildPlan(each.view.run.header.step, name, each.plan) for name, each in children.items()
+        ),
+        everything=everything,
     )
     plan = plan_retry(edit, request, engine.plugins.check_edit)
-    return Proposal(plan, view, text, sha256, pending is not None, values, machine)
+    pinned = pending is not None
+    return Proposal(plan, view, text, sha256, pinned, values, machine, overrides, given, children)
+
+
+def _children(engine: Engine, view: View, old: Dag, new: Dag, answers: Answers) -> dict[str, Proposal]:
+    """What would become of each child that is unfinished, or was edited."""
+    found: dict[str, Proposal] = {}
+    for name, run in view.run.last.steps.items():
+        step = new.by_name.get(name)
+        if step is None or not (step.call.dag or step.call.body):
+            continue
+        text = _own_text(old, new, name)
+        for child in run.children.values():
+            address = f"{view.run.id.partition('/')[0]}/{child.id}"
+            paths = engine.home.store.paths(address)
+            edited = text is not None or paths.next_spec.exists()
+            if paths.root.is_dir() and (edited or child.state not in _WENT_WELL):
+                found[child.id] = propose_retry(
+                    engine, address, answers.of_child(child.id), spec=_edit(engine, address, text), held=True
+                )
+    return found
+
+
+def _edit(engine: Engine, address: str, text: bytes | None) -> bytes | None:
+    """The edit of a child: its own spec.next.yaml, else its text in its parent's edited spec."""
+    return None if engine.home.store.paths(address).next_spec.exists() else text
+
+
+def _own_text(old: Dag, new: Dag, step: str) -> bytes | None:
+    """The new text of a sub-DAG that stands in its parent's file, where it was edited there."""
+    before, after = (
+        each.by_name[step].call.body or each.locals.get(each.by_name[step].call.dag)
+        for each in (old, new)
+        if step in each.by_name
+    )
+    return after.encode() if after is not None and before != after else None
 
 
 def _read(engine: Engine, text: bytes, path: Path, old: Dag) -> Dag:
     """The edited spec, read as the run's first one was."""
-    options = Options(old.dialect, old.type, old.name, executors=engine.plugins.executors)
+    options = reading_options(
+        engine.home, old.dialect, old.type, name=old.name, executors=engine.plugins.executors
+    )
     return read(text, _short(path), options=options)
 
 
@@ -92,10 +154,12 @@ def _short(path: Path) -> str:
     return relative if not relative.startswith("../..") else str(path)
 
 
-def _values(header: AttemptHeader, old: Dag, new: Dag) -> tuple[Values, Mapping[str, str]]:
+def _values(
+    header: AttemptHeader, old: Dag, new: Dag, source: Source
+) -> tuple[Values, Mapping[str, str]]:
     """The new spec's values: what was decided for a parameter stays, unless its own line changed."""
-    before = {param.name: param.value for param in old.params}
-    after = {param.name: param.value for param in new.params}
+    before = {param.name: (param.value, param.eval) for param in old.params}
+    after = {param.name: (param.value, param.eval) for param in new.params}
     given = {name for name, _ in header.overrides}
     pinned = {
         name: value
@@ -103,7 +167,7 @@ def _values(header: AttemptHeader, old: Dag, new: Dag) -> tuple[Values, Mapping[
         if name in given or (name in after and before.get(name) == after[name])
     }
     machine = inherited(os.environ)
-    return evaluate(new, Path(header.dag_dir), os.environ, header.overrides, pinned), machine
+    return evaluate(new, source, os.environ, header.overrides, pinned), machine
 
 
 def _bases(engine: Engine, view: View) -> dict[int, Basis]:
@@ -130,7 +194,7 @@ def _checked(answers: Answers, dag: Dag, engine: Engine) -> Answers:
             near = get_close_matches(rule, rules, 1)
             raise UsageError(f"--allow {rule}: no such rule", hint=_did_you_mean(near, rules))
     for step, _ in answers.on_stale:
-        if step != "*" and step not in dag.names:
+        if step != "*" and "/" not in step and step not in dag.names:
             near = get_close_matches(step, dag.names, 1)
             raise UsageError(f"--on-stale {step}=…: no such step", hint=_did_you_mean(near, dag.by_name))
     return replace(

@@ -1,4 +1,7 @@
-"""Where a step's output goes: straight into a log, or through a pipe that a file beside the log gets too."""
+"""Where a step's output goes: straight into a log, or through a pipe.
+
+A pipe is there where a file beside the log gets the stream too, or where secrets are taken out of it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 from contextlib import suppress
 
 from dagfs.engine.launch import Launch
+from dagfs.engine.masking import Mask
 from dagfs.engine.spawn import Unstartable
 
 _LOG = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -17,10 +21,10 @@ _TEE = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os
 class Pump:
     """A pipe whose `write_end` the step gets, and the descriptors that what comes out of it goes to."""
 
-    def __init__(self, log: int, tee: int) -> None:
+    def __init__(self, targets: tuple[int, ...], mask: Mask | None = None) -> None:
         self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.read_end, False)
-        self._targets = (log, tee)
+        self._targets, self._mask = targets, mask
         self._capacity = fcntl.fcntl(self.read_end, fcntl.F_GETPIPE_SZ)
         self.lost = 0
         """Bytes that a target did not take."""
@@ -31,8 +35,7 @@ class Pump:
             data = os.read(self.read_end, self._capacity)
         except BlockingIOError:
             return -1
-        for target in self._targets:
-            self.lost += len(data) - _write(target, data)
+        self._pass_on(self._mask.feed(data) if self._mask else data)
         return len(data)
 
     def drain(self) -> None:
@@ -40,6 +43,12 @@ class Pump:
         rest = self._capacity
         while rest > 0 and (copied := self.copy()) > 0:
             rest -= copied
+        if self._mask:
+            self._pass_on(self._mask.end())
+
+    def _pass_on(self, data: bytes) -> None:
+        for target in self._targets:
+            self.lost += len(data) - _write(target, data)
 
 
 def _write(target: int, data: bytes) -> int:
@@ -60,7 +69,7 @@ class Streams:
     def __init__(self, launch: Launch) -> None:
         """Raises Unstartable where a file cannot be opened."""
         self.pumps: list[Pump] = []
-        self._group = launch.group
+        self._group, self._secrets = launch.group, launch.secrets
         self._direct: list[int] = []
         self.stdout = self._open(launch.stdout, launch.tee_stdout)
         same = (launch.stdout, launch.tee_stdout) == (launch.stderr, launch.tee_stderr)
@@ -68,10 +77,11 @@ class Streams:
 
     def _open(self, log: str, tee: str) -> int:
         fd = self._open_log(log)
-        if not tee:
+        if not tee and not self._secrets:
             self._direct.append(fd)
             return fd
-        pump = Pump(fd, _open(tee, _TEE, 0o666))
+        targets = (fd, _open(tee, _TEE, 0o666)) if tee else (fd,)
+        pump = Pump(targets, Mask(self._secrets) if self._secrets else None)
         self.pumps.append(pump)
         return pump.write_end
 

@@ -10,13 +10,15 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import (
     OutputRefused,
     collect_outputs,
+    leavings,
     earliest_change,
     write_manifest,
     write_outputs,
 )
 from dagfs.engine.execution import CONDITIONS, DAG_PRECONDITION, seconds
+from dagfs.engine.proposal import Proposal
 from dagfs.engine.tree import kill_by_token, stop_shim
-from dagfs.engine.view import View
+from dagfs.engine.view import View, view_run
 from dagfs.engine.workplace import try_token
 from dagfs.errors import Refused, StoreError
 from dagfs.model import event as ev
@@ -53,6 +55,24 @@ def end_orphans(paths: RunPaths, view: View, *, kill: bool) -> None:
         # One that has not begun by its record may have lost that with its whole folder.
         if step.state in (StepState.LOST, StepState.NOT_STARTED) and step.log_attempt:
             kill_by_token(try_token(view.run.id, paths.attempt(step.log_attempt).step(step.name), step.tries))
+
+
+def end_orphans_of_children(engine: Engine, proposal: Proposal) -> None:
+    """End what goes on in children that will not simply go on, or refuse where that was not asked for."""
+    plan, view = proposal.plan, proposal.view
+    if view.state is not RunState.INTERRUPTED:
+        return
+    goes_on = set(proposal.children)
+    for address in engine.home.store.children(view.run.id.partition("/")[0]):
+        name = address.partition("/")[2]
+        child = view_run(engine.home.store, address, held=True)
+        if plan.answers.kill_orphans:
+            end_orphans(engine.home.store.paths(address), child, kill=True)
+        elif child.orphans and name not in goes_on:
+            raise Refused(
+                f"step {next(iter(child.orphans))!r} of child {name} is still running, and would be repeated",
+                hint="wait until it has ended, or end it with --kill-orphans",
+            )
 
 
 def _live_conditions(attempt: AttemptPaths, view: View) -> Iterator[Record]:
@@ -100,7 +120,7 @@ def close_attempt(engine: Engine, claim: Claim, view: View) -> Attempt:
     try:
         for name in view.ended:
             _record_end(engine, claim, journal, view, name)
-        if not recorded.state.is_over:
+        if not recorded.state.is_over and recorded.state is not RunState.WAITING:
             for event, state in view.run.last.handlers.items():
                 if state.unrecorded:
                     _record_handler(journal, event, state)
@@ -137,7 +157,7 @@ def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View
     }
     if step.state in (StepState.SUCCEEDED, StepState.FAILED):
         try:
-            outputs = collect_outputs(dag.by_name[name], logs, step.offsets[0], logs.output_file(step.tries))
+            outputs = collect_outputs(dag.by_name[name], leavings(dag, logs, step))
         except (OutputRefused, StoreError) as refused:
             outputs = {}
             data |= {"state": StepState.FAILED, "reason": refused.message, "error": refused.message}

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagfs.engine.aftermath import keep_words
 from dagfs.engine.environment import StepEnvironment, StepUnready
 from dagfs.engine.launch import Launch
 from dagfs.errors import DagfsError
-from dagfs.hooks.executor import Executor, Process, StepRequest
+from dagfs.hooks.executor import CODE, DATA, SHELL, Executor, Process, StepRequest, reading
 from dagfs.model.dag import Step
 from dagfs.spec.values import Scope, expand, is_posix_shell, rewrite_other, rewrite_shell
 from dagfs.store.files import Disk
@@ -31,32 +32,69 @@ class Place:
     """The DAG's shell, for a step that names none."""
     cwd: str
     paths: StepPaths
+    dialect: str = "dagu2"
+    dag_settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the DAG says for all steps of a kind, unevaluated."""
+    merged: bool = False
+    """Standard error goes into the log of standard output."""
 
 
-def render(step: Step, place: Place, variables: StepEnvironment) -> StepRequest:
-    """The request for one try. Values go into the environment, never into shell text."""
-    shell = step.shell or place.shell
+def render(
+    step: Step, place: Place, variables: StepEnvironment, executor: Executor | None = None
+) -> StepRequest:
+    """The request for one try. Values go into the environment, never into shell text.
+
+    `executor` says how it reads texts; without one, as a shell does.
+    """
+    shell = step.shell or tuple(getattr(executor, "shell", ())) or place.shell
     env = dict(variables.env)
     script, command = step.script, step.command
-    if shell == ("direct",) or (script and command):
+    read_by = (reading(executor, "command"), reading(executor, "script"))
+    if read_by != (SHELL, SHELL):
+        command = tuple(_as_read(line, read_by[0], variables, shell, env) for line in command)
+        script = _as_read(script, read_by[1], variables, shell, env)
+    elif shell == ("direct",) or (script and command):
         command = _words(" ".join(command), variables.scope)
     else:
         command = tuple(_text(line, shell, variables, env) for line in command)
+    if script and read_by == (SHELL, SHELL):
+        script = _text(script, _interpreter(script, command, shell), variables, env)
     return StepRequest(
         run=place.run,
         attempt=place.attempt,
         step=step.name,
         try_=place.try_,
         command=command,
-        script=_text(script, _interpreter(script, command, shell), variables, env) if script else "",
+        script=script,
         shell=shell,
         own_shell=bool(step.shell),
         stop_on_error=not step.shell and is_posix_shell(shell[0]),
-        config=expand_config(step.executor.config, variables.scope),
+        config=expand_config(step.executor.config, variables),
         env=env,
         cwd=place.cwd,
         folder=str(place.paths.root),
+        dialect=place.dialect,
+        dag_settings=expand_config(place.dag_settings, variables),
     )
+
+
+def _as_read(
+    text: str, how: str, variables: StepEnvironment, shell: tuple[str, ...], env: dict[str, str]
+) -> str:
+    """A text as its executor reads it: code gets harmless values only, data any."""
+    if how == DATA:
+        return expand(text, variables.scope)
+    return _code(text, variables) if how == CODE else _text(text, shell, variables, env)
+
+
+def _code(text: str, variables: StepEnvironment) -> str:
+    """The text for an interpreter that is no shell, which may end up in a process list."""
+    rewritten = rewrite_other(text, variables.scope)
+    if any(secret in rewritten and secret not in text for secret in variables.secrets):
+        raise StepUnready(
+            "a secret would be put into the step's text", hint="read its environment variable instead"
+        )
+    return rewritten
 
 
 def _words(text: str, scope: Scope) -> tuple[str, ...]:
@@ -81,7 +119,7 @@ def _interpreter(script: str, command: Sequence[str], shell: tuple[str, ...]) ->
 def _text(text: str, shell: tuple[str, ...], variables: StepEnvironment, env: dict[str, str]) -> str:
     """The text with references made into variables; what they stand for is added to `env`."""
     if shell and not is_posix_shell(" ".join(shell)):
-        return rewrite_other(text, variables.scope)
+        return _code(text, variables)
     text, extra = rewrite_shell(text, variables.scope, variables.exported, first=_next_number(env))
     env.update(extra)
     return text
@@ -92,14 +130,14 @@ def _next_number(env: Mapping[str, str]) -> int:
     return 1 + sum(name.startswith("DAGFS_V") for name in env)
 
 
-def expand_config(config: Any, scope: Scope) -> Any:
+def expand_config(config: Any, variables: StepEnvironment) -> Any:
     """Executor settings with references replaced in every text, however deep."""
     if isinstance(config, str):
-        return expand(config, scope)
+        return variables.text(config)
     if isinstance(config, Mapping):
-        return {key: expand_config(value, scope) for key, value in config.items()}
+        return {key: expand_config(value, variables) for key, value in config.items()}
     if isinstance(config, list | tuple):
-        return [expand_config(value, scope) for value in config]
+        return [expand_config(value, variables) for value in config]
     return config
 
 
@@ -112,7 +150,7 @@ def prepare(executor: Executor, request: StepRequest) -> Process:
     except (Exception, SystemExit) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise StepUnready(f"executor {executor.name!r} failed: {what}") from error
-    if wrong := _wrong(process):
+    if wrong := _wrong(process) or _wrong_words([*process.cleanup, *process.at_end]):
         raise StepUnready(f"executor {executor.name!r} failed: {wrong}")
     return process
 
@@ -122,6 +160,11 @@ def _wrong(process: Any) -> str:
     if not isinstance(process, Process):
         return f"it gave {type(process).__name__} instead of a Process"
     return _wrong_parts(process.argv, process.env, process.cwd, process.files)
+
+
+def _wrong_words(cleanup: Any) -> str:
+    wrong = isinstance(cleanup, str) or not all(isinstance(word, str) for word in cleanup)
+    return "its cleanup must be a list of texts" if wrong else ""
 
 
 def _wrong_parts(argv: Any, env: Any, cwd: Any, files: Any) -> str:
@@ -153,15 +196,20 @@ def launch(
 ) -> Launch:
     """Write the process's files and say what the shim is to do."""
     folder = place.paths.root
+    _refuse_secrets((*process.files.values(), *process.cleanup, *process.at_end), variables.secrets)
     for name, text in process.files.items():
         disk.write_program(folder / name, text.encode("utf-8", "surrogateescape"))
+    if process.cleanup:
+        keep_words(disk, place.paths.cleanup(place.try_), process.cleanup)
+    if process.at_end:
+        keep_words(disk, place.paths.at_end(place.try_), process.at_end)
     stdout, stderr = (expand(path, variables.scope) if path else "" for path in (step.stdout, step.stderr))
     return Launch(
         argv=tuple(process.argv),
         env={**process.env, "DAGFS_TRY_TOKEN": token},
         cwd=process.cwd,
         stdout=str(place.paths.stdout),
-        stderr=str(place.paths.stderr),
+        stderr=str(place.paths.stdout if place.merged else place.paths.stderr),
         tee_stdout=_beside(stdout, process.cwd),
         tee_stderr=_beside(stderr, process.cwd),
         record=str(place.paths.record(place.try_)),
@@ -171,8 +219,20 @@ def launch(
         stop_signal=signal_number(step.signal_on_stop),
         keep_leftovers=False,
         umask=current_umask(),
+        secrets=variables.secrets,
+        output_file=str(place.paths.output_file(place.try_)),
         group=disk.shares,
+        cleanup=tuple(process.cleanup),
     )
+
+
+def _refuse_secrets(texts: Iterable[str], secrets: Sequence[str]) -> None:
+    """What an executor wants on disk may hold none."""
+    if any(secret in text for text in texts for secret in secrets):
+        raise StepUnready(
+            "a secret would be written into a file of the step",
+            hint="read it from its environment variable instead",
+        )
 
 
 def _beside(path: str, cwd: str) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+import signal
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from dagfs.engine.chronicle import Chronicle
-from dagfs.engine.execution import DAG_PRECONDITION, Execution, Steps, utc_text
-from dagfs.engine.loop import Loop
-from dagfs.engine.workplace import Setting
-from dagfs.engine.zygote import Zygote
-from dagfs.errors import LostOwnership
+from dagfs.engine.call import ChildEnd, Order
+from dagfs.engine.capture import write_run_outputs
+from dagfs.engine.chronicle import Chronicle, Observer
+from dagfs.engine.descent import ChildRunner, Descent
+from dagfs.engine.execution import DAG_PRECONDITION, Execution, utc_text
+from dagfs.engine.location import now
+from dagfs.engine.loop import Active, Loop
+from dagfs.engine.wish import Steps
+from dagfs.engine.work import Work, tell_first
 from dagfs.model import event as ev
 from dagfs.model.dag import Step
-from dagfs.model.run import StepRun
+from dagfs.model.run import ChildRun, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.frontier import Frontier, Outcome, verdict
+from dagfs.planning.outcome import Ending
+from dagfs.planning.published import run_outputs
 from dagfs.planning.visibility import VisibleOutputs
-from dagfs.store.record import Record
 
 _PRECONDITION_STEP = "dag"
 _HANDLER_OF = {
@@ -28,39 +31,55 @@ _HANDLER_OF = {
     RunState.FAILED: "failure",
     RunState.REJECTED: "failure",
     RunState.ABORTED: "abort",
-    RunState.WAITING: "wait",
 }
+Stage = Callable[[], bool]
+"""Whether a part of the order is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds a run, in numbers and seconds."""
+class Nursery(Protocol):
+    """Opens the children of a run."""
 
-    active_steps: int
-    timeout_sec: float = 0
-    delay_sec: float = 0
+    def open(self, parent: Work, step: Step, order: Order, known: ChildRun | None) -> Work | ChildEnd:
+        """The child's attempt, or its end where nothing of it is to run. Raises DagfsError.
+
+        `known` is the child as the parent's attempt knows it already.
+        """
 
 
 class Runner:
-    """Carries out one attempt whose claim it holds, and gives how it ended."""
+    """Carries out one attempt whose claim is held; those of a run's children run beside it in one loop."""
 
     def __init__(
-        self,
-        setting: Setting,
-        chronicle: Chronicle,
-        zygote: Zygote,
-        limits: Limits,
-        *,
-        now: Callable[[], datetime],
-        adopted: Mapping[str, Record],
+        self, work: Work, loop: Loop, nursery: Nursery, on_end: Callable[[], None] = lambda: None
     ) -> None:
-        self._setting, self._chronicle, self._limits = setting, chronicle, limits
-        self._now, self._adopted = now, adopted
-        self._loop = Loop(chronicle, zygote, limits.active_steps)
-        runs = chronicle.fold.steps
-        self._frontier = Frontier(setting.dag, dict(_settled(runs)))
-        self._visible = VisibleOutputs(setting.dag.depends, lambda name: runs[name].outputs)
-        self._timed_out = False
+        self.state: RunState | None = None
+        """How the attempt ended, once it has."""
+        self.stopped_by = 0
+        """The first signal that asked to stop."""
+        self._work, self._loop, self._nursery, self._on_end = work, loop, nursery, on_end
+        self._setting = work.setting()
+        self._chronicle, self._first = work.chronicle()
+        self._dag = work.dag
+        runs = self._chronicle.fold.steps
+        self._frontier = Frontier(work.dag, dict(_settled(runs)))
+        self._visible = VisibleOutputs(work.dag.depends, lambda name: runs[name].outputs)
+        self._active: set[Active] = set()
+        self._descents: set[Descent] = set()
+        self._waiting = {name: None for name, run in runs.items() if run.state is StepState.WAITING}
+        self._newly_waiting: list[str] = []
+        self._is_hungry = False
+        self._stop = self._kill = self._timed_out = False
+        self._stage: Stage = lambda: True
+        self._course = self._in_order()
+
+    @property
+    def n(self) -> int:
+        """The attempt's number."""
+        return self._work.attempt.n
+
+    @property
+    def chronicle(self) -> Chronicle:
+        return self._chronicle
 
     # --- what executions ask and tell
 
@@ -68,13 +87,16 @@ class Runner:
         self._chronicle.note(name, **data)
 
     def is_stopping(self) -> bool:
-        return self._loop.asked.stop or self._timed_out
+        return self._stop or self._timed_out
+
+    def is_killed(self) -> bool:
+        return self._kill
 
     def step_runs(self) -> Mapping[str, StepRun]:
         return self._chronicle.fold.steps
 
     def utc_in(self, seconds: float) -> str:
-        return utc_text(self._now(), seconds)
+        return utc_text(now(), seconds)
 
     def outputs_before(self, step: str) -> Mapping[str, str]:
         if not step:
@@ -82,145 +104,303 @@ class Runner:
             return {name: value for run in runs for name, value in run.outputs.items()}
         return self._visible.of(step)
 
+    def descend(
+        self,
+        step: Step,
+        subject: Mapping[str, str],
+        orders: Sequence[Order],
+        done: Callable[[Ending, Sequence[ChildEnd]], None],
+    ) -> None:
+        known = dict(self._chronicle.fold.children(subject.get("step", "")))
+
+        def end(ending: Ending, ends: Sequence[ChildEnd]) -> None:
+            self._descents.discard(descent)
+            call_off()
+            done(ending, ends)
+
+        def open_child(order: Order, on_end: Callable[[], None]) -> ChildRunner | ChildEnd:
+            opened = self._nursery.open(self._work, step, order, known.get(order.child))
+            if isinstance(opened, ChildEnd):
+                return opened
+            return Runner(opened, self._loop, self._nursery, on_end)
+
+        descent = Descent(step, subject, orders, open_child, self.note, end, known)
+        call_off: Callable[[], None] = lambda: None  # noqa: E731 - replaced where there is a limit
+        if step.timeout_sec:
+            call_off = self._loop.timers.after(step.timeout_sec, lambda: descent.time_out(signal.SIGTERM))
+        self._descents.add(descent)
+        descent.begin()
+        if self.is_stopping():
+            descent.interrupt(signal.SIGTERM, kill=self._kill)
+
+    # --- its life in the loop
+
+    def begin(self, observers: Sequence[Observer] = ()) -> None:
+        """Tell everybody how it begins, and let the loop carry it on."""
+        self._loop.chronicles.add(self._chronicle)
+        tell_first(self._work, self._chronicle, self._first, observers)
+        self._take_words()
+        self._loop.soon(self._advance)
+
+    def look(self) -> None:
+        """Somebody left a word, for a step of this run or of a child."""
+        if self.state is not None or self.is_stopping():
+            return
+        self._take_words()
+        for descent in tuple(self._descents):
+            descent.look()
+        for name in tuple(self._waiting):
+            if (run := self.step_runs()[name]).question is None:
+                self._go_on_with(run)
+        self._loop.soon(self._advance)
+
+    def _take_words(self) -> None:
+        """Write down what was said; a word for a step that does not wait says nothing."""
+        for path, name, word in self._work.claim.words():
+            run = self.step_runs().get(name)
+            if word is not None and run is not None and name in self._waiting and run.word is None:
+                self.note(ev.STEP_ANSWERED, step=name, **word.as_data())
+                self._chronicle.commit()
+            self._work.claim.forget(path)
+
+    def interrupt(self, number: int, *, kill: bool = False) -> None:
+        """Somebody asks it to stop: the first time gracefully, the second time at once."""
+        if self.state is not None:
+            return
+        self._kill = self._kill or kill or self._stop
+        if not self._stop:
+            self.note(ev.STOP_REQUESTED, signal=signal.Signals(number).name)
+        self._stop = True
+        self.stopped_by = self.stopped_by or number
+        self._cut_short(number)
+
+    def _cut_short(self, number: int) -> None:
+        for active in tuple(self._active):
+            self._loop.stop(active)
+        for descent in tuple(self._descents):
+            descent.interrupt(number, kill=self._kill)
+        self._loop.soon(self._advance)
+
+    def kill(self) -> None:
+        """End all its processes: the run is no longer ours, so nothing is written."""
+        self._stop = self._kill = True
+        for active in self._active:
+            self._loop.stop(active)
+
+    def end(self, order: Order) -> ChildEnd:
+        """How it ended, for the step that it is a child of."""
+        attempt = self._chronicle.fold.attempt()
+        assert self.state is not None
+        outputs = {name: value for run in attempt.steps.values() for name, value in run.outputs.items()}
+        params = self._work.attempt.params
+        return ChildEnd(order, self.state, attempt.reason, self._dag.name, params, outputs)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._loop.chronicles.remove(self._chronicle)
+        self._chronicle.close()
+
+    def _advance(self) -> None:
+        """Go on in the order as far as that is possible now."""
+        if self.state is not None:
+            return
+        while self._stage():
+            try:
+                self._stage = next(self._course)
+            except StopIteration as end:
+                self.state = end.value
+                self.close()
+                self._on_end()
+                return
+
     # --- the attempt
 
-    def run(self, begin: Callable[[], None] = lambda: None) -> RunState:
-        """Run to the end. The claim stays held; raises StoreError and LostOwnership.
-
-        `begin` is called once a signal to stop is heard: whoever is told of the run may send one at once.
-        """
-        try:
-            with self._loop:
-                begin()
-                return self._run_all()
-        finally:
-            self._chronicle.close()
-
-    @property
-    def stopped_by(self) -> int:
-        """The first signal that asked to stop, or 0."""
-        return self._loop.asked.signal
-
-    def _run_all(self) -> RunState:
-        try:
-            return self._in_order()
-        except LostOwnership:
-            self._loop.asked.kill = True
-            self._loop.stop()
-            raise
-
-    def _in_order(self) -> RunState:
-        if self._limits.timeout_sec:
-            self._loop.timers.after(self._limits.timeout_sec, self._on_timeout)
-        may_run, reason = self._guarded_by_dag_preconditions()
-        if may_run and "init" in self._setting.dag.handler_on:
-            may_run = self._handler("init", {}).state.is_success
-            reason = "" if may_run else "the init handler failed"
+    def _in_order(self) -> Generator[Stage, None, RunState]:
+        call_off = self._limit_time()
+        may_run, reason = True, ""
+        if not self._work.is_resumed:
+            may_run, reason = yield from self._guarded_by_dag_preconditions()
+            if may_run and "init" in self._dag.handler_on:
+                may_run = (yield from self._handler("init", {})).state.is_success
+                reason = "" if may_run else "the init handler failed"
         if may_run:
             self._start_adopted()
-            self._loop.turn_until(self._steps_are_over, self._start_ready)
+            yield self._work_off
         if self.is_stopping():
             # What was cut short did not fail by itself.
             reason = ""
-        stopped = self._loop.asked.stop or not may_run
-        state = verdict(self._outcomes(), stopped=stopped, timed_out=self._timed_out)
+            self._give_up_waiting()
+        state = verdict(self._outcomes(), stopped=self._stop or not may_run, timed_out=self._timed_out)
+        call_off()
+        if state is RunState.WAITING:
+            return (yield from self._wait())
         reason = reason or self._reason(state)
-        state, broken = self._run_handlers(state)
+        state, broken = yield from self._run_handlers(state)
         return self._conclude(state, reason or broken)
 
-    def _guarded_by_dag_preconditions(self) -> tuple[bool, str]:
-        conditions = self._setting.dag.preconditions
+    def _limit_time(self) -> Callable[[], None]:
+        limit = self._dag.timeout_sec
+        return self._loop.timers.after(limit, self._on_timeout) if limit else lambda: None
+
+    def _guarded_by_dag_preconditions(self) -> Generator[Stage, None, tuple[bool, str]]:
+        conditions = self._dag.preconditions
         if not conditions:
             return True, ""
         step = Step(name=_PRECONDITION_STEP, command=("true",), preconditions=conditions)
         execution = Execution(self._setting, self, step, handler=DAG_PRECONDITION)
-        outcome = self._complete(execution, execution.check())
+        outcome = yield from self._complete(execution, execution.check())
         return outcome.state.is_success, outcome.reason
 
-    def _run_handlers(self, state: RunState) -> tuple[RunState, str]:
+    def _run_handlers(self, state: RunState) -> Generator[Stage, None, tuple[RunState, str]]:
         """Run the handlers of this outcome; the run's state after them, and why where they changed it."""
         failed: list[str] = []
         # What stopped the steps is not to stop these; another request is.
-        self._loop.asked.stop = self._timed_out = False
-        self._loop.timers.clear()
+        self._stop = self._timed_out = False
         for event in (_HANDLER_OF.get(state, "failure"), "exit"):
-            if event in self._setting.dag.handler_on and not self._loop.asked.kill:
+            if event in self._dag.handler_on and not self._kill:
                 extra = {"DAG_RUN_STATUS": state.value, "DAGFS_RUN_STATE": state.value}
-                failed += [event] if self._handler(event, extra).state is StepState.FAILED else []
+                outcome = yield from self._handler(event, extra)
+                failed += [event] if outcome.state in (StepState.FAILED, StepState.WAITING) else []
         if not failed or state is RunState.ABORTED:
             return state, ""
         return RunState.FAILED, f"the {' and '.join(failed)} handler failed"
 
-    def _handler(self, event: str, extra: Mapping[str, str]) -> Outcome:
-        step = self._setting.dag.handler_on[event]
+    def _handler(self, event: str, extra: Mapping[str, str]) -> Generator[Stage, None, Outcome]:
+        step = self._dag.handler_on[event]
         execution = Execution(self._setting, self, step, handler=event, extra=extra)
-        return self._complete(execution, execution.run())
+        return (yield from self._complete(execution, execution.run()))
 
-    def _complete(self, execution: Execution, steps: Steps) -> Outcome:
+    def _complete(self, execution: Execution, steps: Steps) -> Generator[Stage, None, Outcome]:
         """Run one execution alone, to its end."""
         outcomes: list[Outcome] = []
-        self._loop.begin(execution, steps, outcomes.append)
-        self._loop.turn_until(lambda: bool(outcomes), lambda: None)
+        self._take_in_hand(execution, steps, outcomes.append)
+        yield lambda: bool(outcomes)
         return outcomes[0]
 
+    def _wait(self) -> Generator[Stage, None, RunState]:
+        """Nothing more can be done before somebody has said a word: leave it at that."""
+        waiting = sorted(self._waiting)
+        if "wait" in self._dag.handler_on and self._newly_waiting:
+            state = RunState.WAITING.value
+            extra = {"DAG_RUN_STATUS": state, "DAGFS_RUN_STATE": state}
+            yield from self._handler("wait", {**extra, "DAG_WAITING_STEPS": ",".join(waiting)})
+        self.note(ev.ATTEMPT_WAITING, reason=f"waits at {', '.join(waiting)}")
+        return self._published(RunState.WAITING)
+
     def _conclude(self, state: RunState, reason: str) -> RunState:
+        paths = self._setting.paths.attempt(self._setting.attempt.n)
+        write_run_outputs(self._setting.disk, paths, run_outputs(self._dag, self.step_runs()))
         self.note(ev.ATTEMPT_FINISHED, state=state, reason=reason)
+        return self._published(state)
+
+    def _published(self, state: RunState) -> RunState:
         self._chronicle.commit()
         self._chronicle.publish(last=True)
         return state
 
     def _reason(self, state: RunState) -> str:
         if self._timed_out:
-            return f"timed out after {self._limits.timeout_sec:g} s"
-        failed = [run for run in self.step_runs().values() if run.state in (StepState.FAILED, StepState.LOST)]
-        if state is not RunState.FAILED or not failed:
+            return f"timed out after {self._dag.timeout_sec:g} s"
+        ends = (StepState.FAILED, StepState.LOST, StepState.REJECTED)
+        failed = [run for run in self.step_runs().values() if run.state in ends and not run.tolerated]
+        if state not in (RunState.FAILED, RunState.REJECTED) or not failed:
             return ""
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         why = f" ({failed[0].reason})" if failed[0].reason else ""
-        return f"failed at {failed[0].name}{more}{why}"
+        return f"{state} at {failed[0].name}{more}{why}"
 
     def _outcomes(self) -> Iterator[Outcome]:
         for run in self.step_runs().values():
             yield Outcome(run.state, run.tolerated)
 
     def _on_timeout(self) -> None:
-        if self._loop.asked.stop:
+        if self._stop:
             # It is ending already, and not for want of time.
             return
-        self.note(ev.RUN_TIMED_OUT, timeout_sec=self._limits.timeout_sec)
+        self.note(ev.RUN_TIMED_OUT, timeout_sec=self._dag.timeout_sec)
         self._timed_out = True
-        self._loop.stop()
+        self._cut_short(signal.SIGTERM)
 
     # --- the steps
 
-    def _steps_are_over(self) -> bool:
-        return self._loop.is_idle and (self.is_stopping() or not self._frontier.has_ready())
+    def _work_off(self) -> bool:
+        """Start what may start; whether the steps are over."""
+        self._hear_words()
+        self._start_ready()
+        return not self._active and (self.is_stopping() or not self._frontier.has_ready())
 
     def _start_adopted(self) -> None:
-        for name, record in self._adopted.items():
-            step = self._setting.dag.by_name[name]
-            adopted = (self.step_runs()[name], record)
-            self._begin(Execution(self._setting, self, step, adopted=adopted))
+        for name, record in self._work.adopted.items():
+            step = self._dag.by_name[name]
+            self._begin(Execution(self._setting, self, step, adopted=(self.step_runs()[name], record)))
+        for name in tuple(self._waiting):
+            if (run := self.step_runs()[name]).question is None:
+                # Its children wait; each of them finds out by itself whether it still has to.
+                self._go_on_with(run)
+
+    def _hear_words(self) -> None:
+        """Go on with the steps that somebody has said a word to."""
+        for name in tuple(self._waiting) if not self.is_stopping() else ():
+            if (run := self.step_runs()[name]).word is not None:
+                self._go_on_with(run)
+
+    def _go_on_with(self, waited: StepRun) -> None:
+        del self._waiting[waited.name]
+        self._begin(Execution(self._setting, self, self._dag.by_name[waited.name], waited=waited))
 
     def _start_ready(self) -> None:
         self._settle_blocked()
-        while not self.is_stopping() and self._loop.has_place:
+        while not self.is_stopping() and self._has_place and self._frontier.has_ready():
             name = self._frontier.take()
-            if name is None:
-                return
-            if name not in self._adopted:
-                execution = Execution(self._setting, self, self._setting.dag.by_name[name])
-                self._begin(execution, delay=self._limits.delay_sec)
-                self._settle_blocked()
+            assert name is not None
+            if self.step_runs()[name].state is StepState.NOT_STARTED:
+                self._begin(Execution(self._setting, self, self._dag.by_name[name]), self._dag.delay_sec)
+            self._settle_blocked()
+        if self._frontier.has_ready() and not self._loop.has_place and not self._is_hungry:
+            self._is_hungry = True
+            self._loop.want_place(self._have_place)
 
-    def _begin(self, execution: Execution, *, delay: float = 0) -> None:
+    def _have_place(self) -> None:
+        self._is_hungry = False
+        self._advance()
+
+    @property
+    def _has_place(self) -> bool:
+        most = self._dag.max_active_steps
+        if most and sum(not active.sleeping for active in self._active) >= most:
+            return False
+        return self._loop.has_place and len(self._descents) < self._loop.places
+
+    def _begin(self, execution: Execution, delay: float = 0) -> None:
         name = execution.step.name
-        settle = self._frontier.settle
-        self._loop.begin(execution, execution.run(), lambda outcome: settle(name, outcome), delay=delay)
+        self._take_in_hand(execution, execution.run(), lambda outcome: self._settled(name, outcome), delay)
+
+    def _take_in_hand(
+        self, execution: Execution, steps: Steps, on_end: Callable[[Outcome], None], delay: float = 0
+    ) -> None:
+        def end(outcome: Outcome) -> None:
+            self._active.discard(active)
+            on_end(outcome)
+            self._loop.soon(self._advance)
+
+        active = Active(execution, steps, end)
+        self._active.add(active)
+        self._loop.begin(active, delay)
+
+    def _settled(self, name: str, outcome: Outcome) -> None:
+        if outcome.state is StepState.WAITING:
+            self._waiting[name] = None
+            self._newly_waiting.append(name)
+        else:
+            self._frontier.settle(name, outcome)
 
     def _settle_blocked(self) -> None:
         for name, outcome in self._frontier.blocked():
             self.note(ev.STEP_FINISHED, step=name, state=outcome.state, reason=outcome.reason)
+
+    def _give_up_waiting(self) -> None:
+        for name in self._waiting:
+            self.note(ev.STEP_FINISHED, step=name, state=StepState.ABORTED, reason="stopped")
 
 
 def _settled(steps: Mapping[str, StepRun]) -> Iterator[tuple[str, Outcome]]:

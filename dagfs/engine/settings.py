@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from dagfs.errors import Problem, SpecError, UsageError
 from dagfs.spec.scalar import resolve
+from dagfs.spec.schedule import is_zone
 from dagfs.spec.yaml import load_plain
 
 _LARGEST = 1 << 20
@@ -40,13 +41,26 @@ class Settings:
     """0 means 16 or four times the processors, whichever is more."""
     durability: str = "normal"
     """`strict` also syncs logs and artifacts before a step counts as finished."""
+    load_timeout_sec: float = 30
+    """How long a command in `env:` or `params:` may take when a run begins."""
     grace_sec: float = 10
     """How long a stopped step may take before it is killed."""
     allow: tuple[str, ...] = ()
     """Rules whose allowable rejections are lifted for every retry."""
     on_stale: str = "error"
-    plugins: bool = True
-    """Whether drop-ins and entry points are loaded."""
+    plugins: bool | tuple[str, ...] = True
+    """Whether drop-ins and entry points are loaded, or the names of those that are."""
+    deny_plugins: tuple[str, ...] = ()
+    plugin_limit_sec: float = 30
+    """How long one call into a plugin may take."""
+    plugin_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Each plugin's own settings, by its name."""
+    timezone: str = "UTC"
+    """The zone of schedules that name none."""
+    max_active_runs: int = 0
+    """The most runs at once that the scheduler starts; 0 means no limit."""
+    queues: tuple[tuple[str, int], ...] = ()
+    """The most runs at once of each queue."""
 
     @property
     def sha256(self) -> str:
@@ -88,6 +102,41 @@ def _words(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError("must be a text or a list of texts")
     return tuple(value)
+
+
+def _zone(value: Any) -> str:
+    if not isinstance(value, str) or not is_zone(value):
+        raise TypeError("must be the name of a time zone, such as Europe/Berlin")
+    return value
+
+
+def _queues(value: Any) -> tuple[tuple[str, int], ...]:
+    if isinstance(value, str):
+        pairs = [word.partition("=")[::2] for word in value.split()]
+        value = {name: int(limit) if limit.isdecimal() else limit for name, limit in pairs}
+    if not isinstance(value, dict):
+        raise TypeError("must be a map from queue to a number of runs")
+    return tuple((str(name), _count(limit)) for name, limit in value.items())
+
+
+def _flag_or_words(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    try:
+        return _words(value)
+    except TypeError:
+        raise TypeError("must be true, false, or the names of plugins") from None
+
+
+def _plugin_settings(value: Any) -> dict[str, dict[str, Any]]:
+    """The map below `plugins:`, or its JSON text where a variable has it."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(each, dict | None) for each in found.values()):
+        raise TypeError("must be a map from names of plugins to their settings")
+    return {str(name): each or {} for name, each in found.items()}
 
 
 def _one_of(*choices: str) -> Any:
@@ -147,6 +196,12 @@ _KEYS: Mapping[str, Setting] = {
         "`strict` also syncs artifacts to the disk before a step counts as finished.",
         {"enum": ["normal", "strict"]},
     ),
+    "load_timeout_sec": Setting(
+        "load_timeout_sec",
+        _seconds,
+        "How long each command within the values of `env:` and `params:` may take, in seconds.",
+        {"type": "number", "minimum": 0},
+    ),
     "grace_sec": Setting(
         "grace_sec",
         _seconds,
@@ -162,7 +217,41 @@ _KEYS: Mapping[str, Setting] = {
         "The standing answer when finished work has changed.",
         {"enum": ["error", "rerun", "keep"]},
     ),
-    "load_plugins": Setting("plugins", _flag, "false loads the built-in plugins only.", {"type": "boolean"}),
+    "load_plugins": Setting(
+        "plugins",
+        _flag_or_words,
+        "false loads the built-in plugins only; a list names those that are loaded besides.",
+        {"anyOf": [{"type": "boolean"}, *_WORDS["anyOf"]]},
+    ),
+    "deny_plugins": Setting("deny_plugins", _words, "Plugins that are not loaded, by name.", _WORDS),
+    "plugin_limit_sec": Setting(
+        "plugin_limit_sec",
+        _seconds,
+        "How long one call into a plugin may take, in seconds; 0 is no limit.",
+        {"type": "number", "minimum": 0},
+    ),
+    "plugins": Setting(
+        "plugin_settings",
+        _plugin_settings,
+        "The settings of each plugin by its name; the plugin says which there are.",
+        {"type": "object", "additionalProperties": {"type": ["object", "null"]}},
+    ),
+    "scheduler.timezone": Setting(
+        "timezone", _zone, "The time zone of schedules that name none.", {"type": "string"}
+    ),
+    "scheduler.max_active_runs": Setting(
+        "max_active_runs",
+        _count,
+        "The most runs at once that the scheduler starts, of all DAGs together; 0 means no limit.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "queues": Setting(
+        "queues",
+        _queues,
+        "The most runs at once of each queue: `{etl: 4, mail: 1}`. A queue that is not named has one; 0 "
+        "means no limit.",
+        {"type": ["object", "string"], "additionalProperties": {"type": "integer", "minimum": 0}},
+    ),
     "store.id": Setting(
         "store_id",
         _text,
@@ -175,7 +264,7 @@ _KEYS: Mapping[str, Setting] = {
 }
 SETTINGS = _KEYS
 """Every setting by the name it has in the files, in the order of the documentation."""
-_SECTIONS = ("store",)
+_SECTIONS = ("store", "scheduler")
 _OWN = ("store.id",)
 """Settings that only a home's own file can sensibly have."""
 
@@ -335,6 +424,19 @@ def configuration(
     files = config_files(root, env)
     layers = [read_layer(path, home=root is not None and path.parent == root) for path in files]
     return Configuration(merge([flags or {}, environment_layer(env), *layers]), tuple(files))
+
+
+def place_of(dotted: str, root: Path, env: Mapping[str, str]) -> tuple[str, int, int]:
+    """File, line and column of a setting, or of what is nearest around it; line 0 where no file has it."""
+    top = dotted.partition(".")[0]
+    for path in config_files(root, env):
+        if top in read_layer(path, home=path.parent == root):
+            marks = load_plain(path.read_bytes(), str(path))[1]
+            while dotted not in marks and "." in dotted:
+                dotted = dotted.rpartition(".")[0]
+            mark = marks.get(dotted)
+            return (str(path), mark.line, mark.column) if mark else (str(path), 0, 0)
+    return f"{_PREFIX}{top.upper()}", 0, 0
 
 
 def read_settings(path: Path) -> Settings:

@@ -13,17 +13,21 @@ import select
 import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 from dagfs.engine.launch import Launch
+from dagfs.engine.masking import Redactor
 from dagfs.engine.supervisor import Supervisor, kill_all
 from dagfs.errors import StoreError
-from dagfs.store.files import Disk
+from dagfs.store.files import Disk, open_regular
 from dagfs.store.process import identity
 from dagfs.store.record import EXITED, NOT_BEGUN, SHIM, Exit, RecordWriter
 
 _prctl = ctypes.CDLL(None).prctl
 _SET_NAME, _SET_CHILD_SUBREAPER = 15, 36
 _RECORD_PATIENCE_SEC = 3600.0
+_LARGEST_OUTPUT = 1 << 26
 
 
 def name_process(name: str) -> None:
@@ -60,7 +64,19 @@ def run(frame: bytes, engine: socket.socket) -> None:
         left = Supervisor(launch, record).run()
     except Exception as error:  # noqa: BLE001 - a step must neither go on unwatched nor vanish
         left = Exit(error=f"its shim failed: {type(error).__name__}: {error}", leftovers=kill_all())
-    _write_end(record, left, zygote)
+    _write_end(record, _without_secrets(launch, left), zygote)
+
+
+def _without_secrets(launch: Launch, left: Exit) -> Exit:
+    """Take secrets out of the step's own file of outputs, and out of what is told of its end."""
+    if not launch.secrets:
+        return left
+    redactor, path = Redactor(launch.secrets), Path(launch.output_file)
+    with suppress(OSError, StoreError):
+        with open(open_regular(path), "rb") as file:
+            text = file.read(_LARGEST_OUTPUT).decode("utf-8", "surrogateescape")
+        Disk(group=launch.group).replace(path, redactor.text(text).encode("utf-8", "surrogateescape"))
+    return replace(left, error=redactor.text(left.error or "") or None)
 
 
 def _is_gone(engine: socket.socket) -> bool:

@@ -1,4 +1,4 @@
-"""Turns the signals that ask a run to stop into events of its loop."""
+"""Turns the signals that ask something of a run into events of its loop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WORD = signal.SIGURG
+"""Somebody left a word for a waiting step. Who does not listen yet is not harmed by this signal."""
 
 
 class Signals:
-    """While entered, `tell` is called by the loop with the number of each stopping signal."""
+    """While entered, `tell` is called by the loop with the number of each signal above."""
 
     def __init__(self, selector: selectors.BaseSelector, tell: Callable[[int], None]) -> None:
         self._selector, self._tell = selector, tell
@@ -23,7 +25,7 @@ class Signals:
     def __enter__(self) -> None:
         self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._old_fd = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-        for number in STOPPING:
+        for number in (*STOPPING, WORD):
             self._old[number] = signal.signal(number, lambda *_: None)
         self._selector.register(self._pipe[0], selectors.EVENT_READ, self._drain)
 

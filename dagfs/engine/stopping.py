@@ -7,8 +7,9 @@ import time
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import new_token
-from dagfs.engine.operations import own
+from dagfs.engine.operations import own, resume_run
 from dagfs.engine.recovery import close_attempt
+from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere
 from dagfs.engine.tree import stop_shim, tell
 from dagfs.engine.view import view_run
 from dagfs.errors import NothingToDo, Refused
@@ -28,7 +29,9 @@ def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float 
     deadline = time.monotonic() + timeout if timeout else None
     if view.owner is not None:
         _stop_engine(engine, run_id, view.owner, kill, deadline)
-    elif view.orphans or view.handlers:
+    elif view.state is RunState.WAITING:
+        resume_run(engine, run_id, stop=True)
+    elif view.orphans or view.handlers or any(left_elsewhere(engine.home.store.paths(run_id), view.run)):
         _stop_orphans(engine, run_id, kill, deadline)
     else:
         raise NothingToDo(f"run {run_id} is not running: it {_was(view.state)}")
@@ -71,7 +74,10 @@ def _stop_orphans(engine: Engine, run_id: str, kill: bool, deadline: float | Non
             stop_shim(shim, kill=kill)
         while any(is_alive(shim) for shim in shims):
             _wait(run_id, deadline)
-        close_attempt(engine, claim, view_run(engine.home.store, run_id, held=True))
+        view = view_run(engine.home.store, run_id, held=True)
+        end_elsewhere(engine.home.disk, claim.paths, view.run)
+        end_shared(engine.home.disk, claim.paths)
+        close_attempt(engine, claim, view)
 
 
 def _wait(run_id: str, deadline: float | None) -> None:

@@ -11,6 +11,7 @@ import signal
 import time
 from contextlib import suppress
 
+from dagfs.engine.aftermath import clean_up_in_shim
 from dagfs.engine.launch import Launch
 from dagfs.engine.pump import Streams
 from dagfs.engine.spawn import NoRoom, Unstartable, spawn
@@ -92,6 +93,9 @@ class Supervisor:
             self._wait(self._patience())
         for pump in self._streams.pumps:
             pump.drain()
+        if self._cause and self._launch.cleanup:
+            clean_up_in_shim(self._launch)
+            self._killed += kill_all()
         return self._exit(self._streams.lost)
 
     # --- the start

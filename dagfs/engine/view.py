@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dagfs.engine.capture import OutputRefused, collect_outputs
+from dagfs.engine.capture import Leavings, OutputRefused, collect_outputs
 from dagfs.errors import StoreError
 from dagfs.model.dag import Step
 from dagfs.model.run import Run, StepRun
@@ -59,6 +59,9 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
     orphans: dict[str, Record] = {}
     ended: dict[str, Record] = {}
     for step in underway:
+        if dag.by_name[step.name].is_engine_work:
+            steps[step.name] = replace(step, reason="its engine died")
+            continue
         folder = paths.attempt(step.log_attempt).step(step.name)
         record = read(folder.record(step.tries))
         steps[step.name] = found = _as_found(folder, dag.by_name[step.name], step, record)
@@ -73,7 +76,8 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
         handlers[state.name] = _as_found(folder, dag.handler_on[state.name], state, record)
         if record is not None and record.is_running:
             alive[state.name] = record
-    state_now = run.state if run.state.is_over else RunState.INTERRUPTED
+    still = run.state.is_over or run.state is RunState.WAITING
+    state_now = run.state if still else RunState.INTERRUPTED
     last = replace(run.last, state=state_now, steps=steps, handlers=handlers)
     return View(replace(run, attempts=(*run.attempts[:-1], last)), None, orphans, ended, alive)
 
@@ -93,7 +97,7 @@ def _as_found(folder: StepPaths, step: Step, state: StepRun, record: Record | No
     outcome = judge(step, ending(record), _printed(folder, step, state))
     outputs: dict[str, str] = {}
     try:
-        outputs = collect_outputs(step, folder, state.offsets[0], folder.output_file(state.tries))
+        outputs = collect_outputs(step, Leavings(folder, folder.output_file(state.tries), state.offsets))
     except (OutputRefused, StoreError) as refused:
         outcome = Outcome(StepState.FAILED, reason=refused.message)
     return replace(

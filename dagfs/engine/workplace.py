@@ -8,16 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from dagfs.engine.environment import StepEnvironment, StepUnready, Values, params_json, step_environment
+from dagfs.engine.environment import StepEnvironment, StepUnready, Surroundings, step_environment
 from dagfs.engine.request import Place
+from dagfs.engine.valuation import Values, params_json
 from dagfs.hooks.executor import Executor
 from dagfs.model.dag import Dag, Step
 from dagfs.model.reference import references
 from dagfs.model.run import AttemptHeader, RunHeader, StepRun
-from dagfs.spec.values import Scope, StepRef, expand
+from dagfs.spec.values import TOO_LONG, Scope, StepRef, expand
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths, RunPaths, StepPaths
+
+_FOR_EXECUTORS = ("smtp", "ssh", "container", "registry_auths")
+"""Fields of a DAG that are settings of executors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,12 @@ class Setting:
     disk: Disk
     grace_sec: float
     strict: bool
+
+    @property
+    def dag_settings(self) -> dict[str, Any]:
+        """What the DAG says for all steps of a kind, by its key; only what it says."""
+        said = ((name, getattr(self.dag, name, None)) for name in _FOR_EXECUTORS)
+        return {name: value for name, value in said if value}
 
 
 class StepReferences(Mapping[str, StepRef]):
@@ -95,7 +106,10 @@ class Workplace:
         texts = [text for text in (setting.dag.working_dir, self.step.working_dir) if text]
         if texts:
             values = setting.values
-            scope = Scope({**setting.machine, **values.env, **values.params, **self.variables(1)})
+            around = Surroundings(
+                setting.dag, setting.machine, values, own=self.variables(1), context=self.context(1)
+            )
+            scope = around.scope
             for text in texts:
                 _require_known(text, scope)
                 base = Path(base, os.path.expanduser(expand(text, scope)))
@@ -117,23 +131,58 @@ class Workplace:
             shell=setting.dag.shell or setting.attempt.shell,
             cwd=self.cwd,
             paths=self.paths,
+            dialect=setting.dag.dialect,
+            dag_settings=setting.dag_settings,
+            merged=(self.step.log_output or setting.dag.log_output) == "merged",
         )
 
     def environment(
-        self, try_: int, outputs: Mapping[str, str], runs: Mapping[str, StepRun]
+        self,
+        try_: int,
+        outputs: Mapping[str, str],
+        runs: Mapping[str, StepRun],
+        printed: Mapping[str, str] | None = None,
     ) -> StepEnvironment:
-        """The variables of one try. `outputs` are those of the steps before it."""
+        """The variables of one try. `outputs` are those of the steps before it.
+
+        `printed` is what the commands in the step's own values printed, by their text (Dagu 1).
+        """
         setting = self.setting
         references = StepReferences(setting.paths, setting.dag.names, runs)
         own = {**self.variables(try_), "PWD": self.cwd}
-        return step_environment(self.step, setting.machine, setting.values, outputs, references, own)
+        context = self.context(try_)
+        around = Surroundings(
+            setting.dag, setting.machine, setting.values, outputs, references, own, context, printed or {}
+        )
+        return step_environment(self.step, around)
+
+    def context(self, try_: int) -> dict[str, str]:
+        """What `${context.…}` says here."""
+        setting, paths = self.setting, self.paths
+        status = self.extra.get("DAGFS_RUN_STATE", "")
+        return {
+            "dag.name": setting.dag.name,
+            "run.id": setting.run.id,
+            "run.attempt": str(setting.attempt.n),
+            "run.work_dir": str(setting.paths.work),
+            "run.log_file": str(setting.paths.attempt(setting.attempt.n).journal),
+            "step.name": self.handler or self.step.name,
+            "step.id": self.step.id or self.step.name,
+            "step.try": str(try_),
+            "step.stdout_file": str(paths.stdout),
+            "step.stderr_file": str(paths.stderr),
+            "step.artifacts_dir": str(paths.artifacts),
+            **({"run.status": status} if status else {}),
+        }
 
     def variables(self, try_: int) -> dict[str, str]:
         """What dagfs sets for every step, and what Dagu's users know."""
+        output = f"{self._root}/{self.paths.output_file(try_).name}"
         return {
             **self._fixed,
             "DAGFS_TRY": str(try_),
-            "DAGFS_OUTPUT": f"{self._root}/{self.paths.output_file(try_).name}",
+            "DAGFS_OUTPUT": output,
+            "DAGU_OUTPUT_FILE": output,
             "DAG_RUN_STEP_NAME": self.step.name,
             **self.extra,
         }
@@ -160,8 +209,15 @@ class Workplace:
             "DAG_RUN_STEP_STDERR_FILE": str(paths.stderr),
             "DAG_RUN_WORK_DIR": str(setting.paths.work),
             "DAG_RUN_LOG_FILE": str(setting.paths.attempt(setting.attempt.n).journal),
-            "DAGU_PARAMS_JSON": params_json(setting.values.params),
+            **_params_variables(setting.values.params),
         }
+
+
+def _params_variables(params: Mapping[str, str]) -> dict[str, str]:
+    """All parameters as one JSON object, unless that is more than a variable can hold."""
+    text = params_json(params)
+    fits = len(text.encode(errors="surrogatepass")) <= TOO_LONG
+    return dict.fromkeys(("DAG_PARAMS_JSON", "DAGU_PARAMS_JSON"), text) if fits else {}
 
 
 def _require_known(text: str, scope: Scope) -> None:

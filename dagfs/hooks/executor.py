@@ -2,8 +2,8 @@
 
 An executor never starts anything itself. It turns a `StepRequest` into a `Process`; the engine's shim
 runs that, owns its log files, keeps its exit code through the engine's death and kills its whole tree.
-What outlives a local process (a container, a remote command) is found again through `probe`, and
-ended and removed through `stop` and `cleanup`.
+What outlives a local process (a container, a remote command) is the executor's to find again: its process
+looks for what an earlier try left and goes on with that, and `Process.cleanup` ends and removes it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class StepRequest:
     """An absolute path that exists."""
     folder: str = ""
     """A folder of this step and attempt alone; `Process.files` are written below it."""
+    dialect: str = "dagu2"
+    """How the spec was read: `dagu1` or `dagu2`."""
+    dag_settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the DAG says for all steps of a kind (`smtp`, …), references replaced; only what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,40 @@ class Process:
     cwd: str
     files: Mapping[str, str] = field(default_factory=dict)
     """Files to write before the start, mode 0700: names below the request's `folder` to texts."""
+    cleanup: Sequence[str] = ()
+    """A command that ends and removes what outlives the process elsewhere, such as a container.
+
+    It is kept on disk and must hold no secret. The shim runs it, with `env`, once the step was stopped, timed
+    out or killed; a later engine does, with no more than its own environment, for a step whose end is unknown
+    and that is not taken up again. It may find nothing to end, and is bounded in time.
+    """
+    at_end: Sequence[str] = ()
+    """A command that ends what the step shares with others, such as the DAG's container.
+
+    The engine runs it once, however many steps gave the same, when the attempt is over. It must hold no secret.
+    """
+
+
+SHELL, CODE, DATA = "shell", "code", "data"
+"""How a text is read: by a shell, by something else that has code in it, or as it is."""
+
+
+def reading(executor: object, what: str) -> str:
+    """How an executor reads `command` or `script`: what its attribute of that name says, else `shell`.
+
+    In a text for a shell references become variables; into other code only harmless values are put; into
+    data any.
+    """
+    return str(getattr(executor, f"{what}_is", SHELL))
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """A place where steps run. `name` is what a spec's `executor:` says."""
+    """A place where steps run. `name` is what a spec's `executor:` says.
+
+    It may say how it reads texts, with attributes `command_is` and `script_is`: see `reading`; and with
+    `shell` (program and arguments) what reads them for a step that names no shell of its own.
+    """
 
     name: str
 

@@ -1,7 +1,8 @@
 """Loads plugins, each on its own, and says of each what it brought or what was wrong.
 
 Sources, in order: the built-ins, entry points of group `dagfs`, and the home's `plugins/*.py`. All of
-them are loaded alike; one that fails is left out, named, and harms nothing else.
+them are loaded alike; one that fails is left out, named, and harms nothing else. Strangers' code is tried
+in a process of its own before it is loaded, and called in one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import argparse
 import difflib
 import importlib
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,59 +21,70 @@ import pluggy
 
 from dagfs import __version__
 from dagfs.errors import DagfsError
-from dagfs.hooks import dropins, installed, specs
+from dagfs.hooks import cage, dropins, installed, specs
+from dagfs.hooks.cage import Escaped, described
+from dagfs.hooks.caged import Caged, CagedFunction
 from dagfs.hooks.command import CommandContext, CommandSpec
-from dagfs.hooks.executor import Executor
+from dagfs.hooks.executor import Executor, Process
+from dagfs.hooks.listener import Listener
+from dagfs.hooks.notifier import News
+from dagfs.hooks.plugin import API, HOOKS, KINDS, Kind, Plugin, PluginFailed, failed, shortened
+from dagfs.hooks.secret import SecretProvider
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.event import Event
 from dagfs.model.fingerprint import FieldClass
 from dagfs.model.rule import Rule
 from dagfs.model.run import RunHeader
 
+__all__ = ["BUILT_IN", "HOOKS", "Plugin", "PluginFailed", "PluginManager"]
+
 BUILT_IN = (
     "dagfs.executors.shell",
+    "dagfs.executors.http",
+    "dagfs.executors.mail",
+    "dagfs.executors.jq",
+    "dagfs.executors.archive",
+    "dagfs.executors.python",
+    "dagfs.executors.noop",
+    "dagfs.notifiers.mail_on",
+    "dagfs.executors.docker",
+    "dagfs.executors.ssh",
+    "dagfs.secrets.env",
+    "dagfs.secrets.file",
     "dagfs.rules.fields",
     "dagfs.rules.structure",
     "dagfs.rules.stale",
     "dagfs.rules.outputs",
     "dagfs.rules.orphan",
 )
-HOOKS = ("executors", "rules", "classify_field", "check_edit", "on_event", "commands")
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """One plugin, loaded or not."""
-
-    name: str
-    origin: str
-    """`built-in`, `entry point DIST VERSION`, or the path of a drop-in."""
-    version: str = ""
-    """dagfs's own, the distribution's, or a drop-in's `__version__` and a digest of its text."""
-    hooks: tuple[str, ...] = ()
-    executors: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    load_ms: float = 0.0
-    error: str = ""
-    """Why it was left out, in one line."""
-
-
-class PluginFailed(DagfsError):
-    """A plugin raised, or answered with something else, where its answer was needed."""
+_BUILT_IN_ORIGIN = "built-in"
+_TRIAL_SEC = 30.0
+"""How long a plugin may take to load where no other limit is set."""
 
 
 class PluginManager:
     """The plugins of one home, and the calls into them."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        limit_sec: float | None = None,
+        allowed: Collection[str] | None = None,
+        denied: Collection[str] = (),
+    ) -> None:
+        """`limit_sec` bounds each call into a plugin that is not built in; 0 is no bound.
+
+        With None such plugins are called in this process, as tests of a plugin want it. `allowed` names the
+        ones to load (None: all), `denied` those not to load.
+        """
+        self._limit, self._allowed, self._denied = limit_sec, allowed, denied
         self._pluggy = pluggy.PluginManager("dagfs")
         self._pluggy.add_hookspecs(specs)
         self._plugins: list[Plugin] = []
-        self._executors: dict[str, Executor] = {}
-        self._rules: dict[str, Rule] = {}
-        self._commands: dict[str, CommandSpec] = {}
+        self._brought: dict[str, dict[str, Any]] = {hook: {} for hook in KINDS}
+        self._strangers: set[str] = set()
         self._classes: dict[tuple[str, str], FieldClass] = {}
+        self._listeners: dict[str, Listener] = {}
 
     @property
     def plugins(self) -> Sequence[Plugin]:
@@ -82,28 +94,33 @@ class PluginManager:
     @property
     def executors(self) -> dict[str, Executor]:
         """Executors by the name a spec uses."""
-        return dict(self._executors)
+        return dict(self._brought["executors"])
 
     @property
     def rules(self) -> dict[str, Rule]:
         """Compatibility rules by id."""
-        return dict(self._rules)
+        return dict(self._brought["rules"])
 
     @property
     def commands(self) -> dict[str, CommandSpec]:
         """The commands that plugins add to `dagfs`, by name."""
-        return dict(self._commands)
+        return dict(self._brought["commands"])
+
+    @property
+    def secret_providers(self) -> dict[str, SecretProvider]:
+        """The providers of secrets by the name a spec uses."""
+        return dict(self._brought["secret_providers"])
 
     @property
     def versions(self) -> dict[str, str]:
         """The loaded plugins' versions by name, as recorded with every attempt."""
-        return {plugin.name: plugin.version for plugin in self._plugins if not plugin.error}
+        return {plugin.name: plugin.version for plugin in self._plugins if plugin.is_loaded}
 
     # -- loading ---------------------------------------------------------------------------------
 
     def load_built_ins(self, names: Iterable[str] = BUILT_IN) -> None:
         for name in names:
-            self._load(name.rpartition(".")[2], "built-in", partial(_built_in, name))
+            self._load(name.rpartition(".")[2], _BUILT_IN_ORIGIN, partial(_built_in, name))
 
     def load_entry_points(self, folders: Iterable[str]) -> None:
         """Load what distributions in these folders, those of `sys.path`, announce in group `dagfs`."""
@@ -116,51 +133,89 @@ class PluginManager:
         try:
             found = list(dropins.find(folder))
         except OSError as error:
-            self._plugins.append(Plugin(folder.name, str(folder), error=_one_line(error)))
+            self._plugins.append(Plugin(folder.name, str(folder), error=described(error)))
             return
         for name, path in found:
             self._load(name, str(path), partial(dropins.load, path, name))
 
     def _load(self, name: str, origin: str, load: Callable[[], tuple[Any, str]]) -> None:
         began = time.perf_counter()
-        plugin = Plugin(name, origin)
+        plugin = Plugin(name, origin, skipped=self._skips(name, origin))
         try:
-            if any(name == other.name for other in self._plugins if not other.error):
-                raise ValueError(f"another plugin named {name!r} is loaded already")
-            thing, version = load()
-            plugin = self._register(replace(plugin, version=version), thing)
+            if not plugin.skipped:
+                plugin = self._loaded(plugin, load)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a plugin never ends the program
             place = dropins.where(error, origin)
-            plugin = replace(plugin, error=_one_line(error) + (f" (at {place})" if place else ""))
+            what = str(error) if isinstance(error, Escaped) else described(error)
+            plugin = replace(plugin, error=what + (f" (at {place})" if place else ""))
         self._plugins.append(replace(plugin, load_ms=(time.perf_counter() - began) * 1000))
 
+    def _skips(self, name: str, origin: str) -> str:
+        """Which setting leaves a plugin out, if any does."""
+        if origin == _BUILT_IN_ORIGIN:
+            return ""
+        if name in self._denied:
+            return "named in deny_plugins"
+        return "" if self._allowed is None or name in self._allowed else "not named in load_plugins"
+
+    def _loaded(self, plugin: Plugin, load: Callable[[], tuple[Any, str]]) -> Plugin:
+        if any(plugin.name == other.name for other in self._plugins if other.is_loaded):
+            raise ValueError(f"another plugin named {plugin.name!r} is loaded already")
+        if plugin.origin == _BUILT_IN_ORIGIN or self._limit is None:
+            thing, version = load()
+            return self._register(replace(plugin, version=version), thing)
+        # What hangs or ends its process does it there; what raises raises here, with its place.
+        cage.call(self._try_out, plugin, load, limit_sec=self._limit or _TRIAL_SEC)
+        self._strangers.add(plugin.name)
+        with cage.unchanged():
+            thing, version = load()
+            return self._register(replace(plugin, version=version), thing)
+
+    def _try_out(self, plugin: Plugin, load: Callable[[], tuple[Any, str]]) -> None:
+        """Load it in the child; an exception is no news here, it comes again with its place."""
+        try:
+            self._register(plugin, load()[0])
+        except BaseException:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of the plugin's own as well
+            return
+
     def _register(self, plugin: Plugin, thing: Any) -> Plugin:
+        wanted = getattr(thing, "DAGFS_API", API)
+        if str(wanted) != API:
+            raise ValueError(f"it is written for version {wanted} of the plugin API; this dagfs has {API}")
         try:
             self._pluggy.register(thing, plugin.name)
             implementations = self._implementations(thing)
-            executors = _listed(implementations, "executors", Executor)
-            rules = _listed(implementations, "rules", Rule)
-            commands = _listed(implementations, "commands", CommandSpec)
-            self._reject_taken(executors, rules, commands)
-            for each in commands:
+            brings = {hook: _listed(implementations, hook, kind) for hook, kind in KINDS.items()}
+            for hook, kind in KINDS.items():
+                _reject_names(kind, brings[hook], self._brought[hook])
+            for each in brings["commands"]:
                 each.arguments(argparse.ArgumentParser())
         except BaseException:
             if self._pluggy.get_plugin(plugin.name) is not None:
                 self._pluggy.unregister(name=plugin.name)
             raise
-        self._executors.update({each.name: each for each in executors})
-        self._rules.update({each.id: each for each in rules})
-        self._commands.update({each.name: each for each in commands})
+        names = {hook: tuple(getattr(each, KINDS[hook].key) for each in brings[hook]) for hook in KINDS}
+        for hook, things in brings.items():
+            self._brought[hook].update(
+                zip(names[hook], self._guarded(plugin.name, hook, things), strict=True)
+            )
         self._classes.clear()
         return replace(
             plugin,
             hooks=tuple(hook for hook in HOOKS if hook in implementations),
-            executors=tuple(each.name for each in executors),
-            rules=tuple(each.id for each in rules),
-            commands=tuple(each.name for each in commands),
+            executors=names["executors"],
+            rules=names["rules"],
+            commands=names["commands"],
+            secret_providers=names["secret_providers"],
         )
+
+    def _guarded(self, plugin: str, hook: str, things: Sequence[Any]) -> Sequence[Any]:
+        """What a stranger brings, so that it is called in a process of its own."""
+        if hook not in ("executors", "secret_providers") or plugin not in self._strangers:
+            return things
+        return [Caged(plugin, each, self._limit or 0) for each in things]
 
     def _implementations(self, thing: Any) -> dict[str, pluggy.HookImpl]:
         """The plugin's own implementations by hook; ValueError for one that no hook has use for."""
@@ -177,12 +232,29 @@ class PluginManager:
                     found[caller.name] = each
         return found
 
-    def _reject_taken(
-        self, executors: Sequence[Executor], rules: Sequence[Rule], commands: Sequence[CommandSpec]
-    ) -> None:
-        _reject_names("executor", [each.name for each in executors], self._executors)
-        _reject_names("rule", [each.id for each in rules], self._rules)
-        _reject_names("command", [each.name for each in commands], self._commands)
+    # -- settings --------------------------------------------------------------------------------
+
+    def schema(self, plugin: str) -> Mapping[str, Any] | None:
+        """The JSON schema of a loaded plugin's settings; None where it has none. Raises PluginFailed."""
+        for name, answer in self._answers("settings_schema", only=plugin):
+            if not isinstance(answer, Mapping):
+                raise failed(name, "settings_schema", f"{shortened(answer)} is no JSON schema")
+            return answer
+        return None
+
+    def configure(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Hand every plugin its settings; one that raises is named, and left out of nothing else."""
+        for implementation in self._pluggy.hook.configure.get_hookimpls():
+            name = implementation.plugin_name
+            given = settings.get(name, {})
+            try:
+                if name in self._strangers:
+                    cage.call(CagedFunction(implementation, {"settings": given}), limit_sec=self._limit or 0)
+                with cage.unchanged():
+                    _call(implementation, settings=given)
+            except (Exception, SystemExit) as error:
+                what = str(error) if isinstance(error, Escaped) else described(error)
+                raise failed(name, "configure", what) from error
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -201,7 +273,7 @@ class PluginManager:
             if isinstance(answer, FieldClass):
                 return answer
             if answer is not None:
-                raise _failed(plugin, "classify_field", f"{answer!r} is no FieldClass")
+                raise failed(plugin, "classify_field", f"{answer!r} is no FieldClass")
         return FieldClass.SEMANTIC
 
     def check_edit(self, edit: Edit) -> list[Finding]:
@@ -211,18 +283,58 @@ class PluginManager:
             if answer is None:
                 continue
             if not isinstance(answer, list | tuple) or not all(isinstance(each, Finding) for each in answer):
-                raise _failed(plugin, "check_edit", f"{_shortened(answer)} is no list of Findings")
+                raise failed(plugin, "check_edit", f"{shortened(answer)} is no list of Findings")
             found += answer
         return found
 
+    def notify(self, news: News) -> tuple[list[tuple[str, Process]], list[str]]:
+        """What plugins want run for some news, each with its plugin's name; and what went wrong, in lines."""
+        found, complaints = [], []
+        for implementation in self._pluggy.hook.notify.get_hookimpls():
+            name = implementation.plugin_name
+            try:
+                for process in self._asked(implementation, {"news": news}) or ():
+                    if not isinstance(process, Process):
+                        raise TypeError(f"{shortened(process)} is no Process")
+                    found.append((name, process))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - reported, never passed on
+                what = str(error) if isinstance(error, Escaped) else described(error)
+                complaints.append(f"plugin {name}: notify: {what}")
+        return found, complaints
+
     def observe(self, run: RunHeader, event: Event) -> list[str]:
-        """Tell every observer; the answers are the complaints of those that raised."""
+        """Tell every observer; the answers are complaints, some of them about earlier events."""
         complaints = []
         for implementation in self._pluggy.hook.on_event.get_hookimpls():
+            name = implementation.plugin_name
+            if name in self._strangers:
+                listener = self._listener(implementation)
+                listener.tell(run, event)
+                complaints += listener.complaints()
+                continue
             try:
                 _call(implementation, run=run, event=event)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - reported, never passed on
-                complaints.append(f"plugin {implementation.plugin_name}: on_event: {_one_line(error)}")
+                complaints.append(f"plugin {name}: on_event: {described(error)}")
+        return complaints
+
+    def _listener(self, implementation: pluggy.HookImpl) -> Listener:
+        name = implementation.plugin_name
+        if name not in self._listeners:
+
+            def on_event(run: RunHeader, event: Event) -> None:
+                _call(implementation, run=run, event=event)
+
+            self._listeners[name] = Listener(name, on_event, self._limit or 0)
+        return self._listeners[name]
+
+    def finish_observing(self) -> list[str]:
+        """Wait until observers have been told everything, each for as long as it may take; complaints."""
+        complaints = []
+        for listener in self._listeners.values():
+            listener.finish()
+            complaints += listener.complaints()
+        self._listeners.clear()
         return complaints
 
     @property
@@ -232,14 +344,14 @@ class PluginManager:
     def add_arguments(self, command: str, parser: argparse.ArgumentParser) -> None:
         """Add a command's options to a parser. Raises PluginFailed."""
         try:
-            self._commands[command].arguments(parser)
+            self.commands[command].arguments(parser)
         except (Exception, SystemExit) as error:
             raise self._command_failed(command, error) from error
 
     def run_command(self, command: str, context: CommandContext) -> int:
         """Call a command; its exit code, 0 where it gives none. Raises PluginFailed."""
         try:
-            code = self._commands[command].run(context)
+            code = self.commands[command].run(context)
         except (DagfsError, BrokenPipeError):
             raise
         except Exception as error:
@@ -249,29 +361,40 @@ class PluginManager:
     def _command_failed(self, command: str, error: BaseException) -> PluginFailed:
         plugin = next(each for each in self._plugins if command in each.commands)
         place = dropins.where(error, plugin.origin)
-        what = _one_line(error) + (f" (at {place})" if place else "")
-        return _failed(plugin.name, f"command {command}", what)
+        what = described(error) + (f" (at {place})" if place else "")
+        return failed(plugin.name, f"command {command}", what)
 
-    def _answers(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        """Each plugin's name and answer, those loaded last asked first."""
+    def _answers(self, hook: str, only: str = "", **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Each plugin's name and answer, those loaded last asked first; `only` names the one to ask."""
         for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            if only and implementation.plugin_name != only:
+                continue
             try:
-                answer = _call(implementation, **arguments)
+                answer = self._asked(implementation, arguments)
             except DagfsError:
                 raise
+            except Escaped as error:
+                raise failed(implementation.plugin_name, hook, str(error)) from error
             except (Exception, SystemExit) as error:
-                raise _failed(implementation.plugin_name, hook, _one_line(error)) from error
+                raise failed(implementation.plugin_name, hook, described(error)) from error
             yield implementation.plugin_name, answer
 
+    def _asked(self, implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
+        """One plugin's answer; a stranger gives it in a process of its own."""
+        if implementation.plugin_name not in self._strangers:
+            return _call(implementation, **arguments)
+        return CagedFunction(implementation, arguments).call(self._limit or 0)
 
-def _reject_names(what: str, names: Sequence[Any], taken: Container[str]) -> None:
+
+def _reject_names(kind: Kind, things: Sequence[Any], taken: Container[str]) -> None:
+    names = [getattr(each, kind.key) for each in things]
     for place, name in enumerate(names):
         if not isinstance(name, str) or not name:
-            raise TypeError(f"the name of the {what} {name!r} must be a text")
+            raise TypeError(f"the name of the {kind.noun} {name!r} must be a text")
         if name in taken:
-            raise ValueError(f"the {what} {name!r} belongs to another plugin already")
+            raise ValueError(f"the {kind.noun} {name!r} belongs to another plugin already")
         if name in names[:place]:
-            raise ValueError(f"the {what} {name!r} is there twice")
+            raise ValueError(f"the {kind.noun} {name!r} is there twice")
 
 
 def _built_in(name: str) -> tuple[Any, str]:
@@ -285,35 +408,14 @@ def _entry_point(point: Any, version: str) -> tuple[Any, str]:
     return thing, version
 
 
-def _listed(implementations: dict[str, pluggy.HookImpl], hook: str, kind: type[Any]) -> list[Any]:
-    """What the plugin's `executors`, `rules` or `commands` gives; TypeError for anything that is none."""
+def _listed(implementations: dict[str, pluggy.HookImpl], hook: str, kind: Kind) -> list[Any]:
+    """What one of the plugin's hooks brings; TypeError for anything that is none of its kind."""
     found = list(_call(implementations[hook])) if hook in implementations else []
     for each in found:
-        if isinstance(each, type) or not isinstance(each, kind):
-            needs = "an object with name, check and prepare" if kind is Executor else f"a {kind.__name__}"
-            raise TypeError(f"{hook} gives {_shortened(each)}, which is not {needs}")
+        if isinstance(each, type) or not isinstance(each, kind.type):
+            raise TypeError(f"{hook} gives {shortened(each)}, which is not {kind.needs}")
     return found
 
 
 def _call(implementation: pluggy.HookImpl, **arguments: Any) -> Any:
     return implementation.function(*(arguments[name] for name in implementation.argnames))
-
-
-def _failed(plugin: str, hook: str, what: str) -> PluginFailed:
-    return PluginFailed(
-        f"plugin {plugin} failed in {hook}: {what}",
-        hint="see `dagfs plugins`; --no-plugins leaves out all that are not built in",
-    )
-
-
-def _shortened(thing: object) -> str:
-    text = repr(thing)
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
-def _one_line(error: BaseException) -> str:
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - whatever a plugin's own exception does when it is printed
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

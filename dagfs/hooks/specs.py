@@ -1,17 +1,20 @@
 """Every hook a plugin can implement. A plugin implements any of them with `@hookimpl`.
 
 A plugin that raises in a decision hook (`classify_field`, `check_edit`) stops the plan with its name;
-one that raises in an observer hook (`on_event`) is reported and harms nothing.
+one that raises in an observer hook (`on_event`, `notify`) is reported and harms nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pluggy
 
 from dagfs.hooks.command import CommandSpec
-from dagfs.hooks.executor import Executor
+from dagfs.hooks.executor import Executor, Process
+from dagfs.hooks.notifier import News
+from dagfs.hooks.secret import SecretProvider
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.event import Event
 from dagfs.model.fingerprint import FieldClass
@@ -52,7 +55,21 @@ def check_edit(edit: Edit) -> Sequence[Finding]:  # type: ignore[empty-body]
 
 @hookspec
 def on_event(run: RunHeader, event: Event) -> None:
-    """Something happened in a run. Called after the event is in the journal, in its order."""
+    """Something happened in a run. Called after the event is in the journal, in its order.
+
+    It is called in a process of the plugin's own, which lives as long as the run does, so it can remember.
+    Nobody waits for it, but at the end of the attempt, and then for as long as `plugin_limit_sec` says.
+    """
+
+
+@hookspec
+def notify(news: News) -> Sequence[Process]:  # type: ignore[empty-body]
+    """What to run so that somebody hears of the news; nothing, for news that nobody waits for.
+
+    Called when an attempt has ended, and for each failed step that says `mail_on_error`. dagfs runs what is
+    named, for as long as `plugin_limit_sec` says. What fails becomes a notice in the journal; the run stays
+    as it is.
+    """
 
 
 @hookspec
@@ -61,4 +78,30 @@ def commands() -> Sequence[CommandSpec]:  # type: ignore[empty-body]
 
     A name that an earlier plugin took stays with that one, and the plugin is reported. A verb of dagfs
     itself, or a program `dagfs-NAME` on the PATH, goes before a plugin's command of that name.
+    """
+
+
+@hookspec
+def secret_providers() -> Sequence[SecretProvider]:  # type: ignore[empty-body]
+    """The places the plugin can look up secrets in. Called once when a home is opened.
+
+    A spec chooses one with `provider:` in its `secrets:`. A name that an earlier plugin took stays with
+    that one, and the plugin is reported. A provider that raises keeps the run from starting; what it
+    raised is not printed, unless it is a SecretUnavailable.
+    """
+
+
+@hookspec
+def settings_schema() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """The JSON schema (draft 2020-12) of what dagfs.yaml may say of the plugin below `plugins: NAME:`.
+
+    Called only when it says something. A plugin without this hook has no settings.
+    """
+
+
+@hookspec
+def configure(settings: Mapping[str, Any]) -> None:
+    """What dagfs.yaml says below `plugins: NAME:`. Called once, after all other plugins are loaded.
+
+    The settings fit the schema. Where nothing is said it is called with an empty map.
     """

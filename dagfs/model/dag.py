@@ -1,80 +1,25 @@
-"""What a spec says, once read: a `Dag` of `Step`s. Frozen, comparable, and plain data on disk.
-
-`as_data` and `from_data` turn values into what JSON can hold and back; fields at their default are
-left out, so that a field added in a later version changes neither old records nor old fingerprints.
-"""
+"""What a spec says, once read: a `Dag` of `Step`s. Frozen, comparable, and plain data on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, cast
 
-Data = dict[str, Any]
-"""A JSON object."""
-
-
-_DEFAULTS: dict[Any, tuple[tuple[str, object], ...]] = {}
-
-
-def _defaults(cls: Any) -> tuple[tuple[str, object], ...]:
-    """Each compared field's name and default, in order of definition."""
-    if cls not in _DEFAULTS:
-        found = []
-        for each in fields(cls):
-            if each.compare:
-                made = each.default_factory() if each.default_factory is not MISSING else each.default
-                found.append((each.name, made))
-        _DEFAULTS[cls] = tuple(found)
-    return _DEFAULTS[cls]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Plain):
-        return value.as_data()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-class Plain:
-    """A frozen dataclass that can be written as a JSON object and read back."""
-
-    __slots__ = ()
-
-    def as_data(self) -> Data:
-        """The fields that differ from their defaults."""
-        return {
-            name: _plain(value)
-            for name, default in _defaults(type(self))
-            if (value := getattr(self, name)) != default
-        }
-
-    @classmethod
-    def from_data(cls, data: Data) -> Self:
-        """Read back what `as_data` wrote; unknown keys are left for newer versions."""
-        known = {name for name, _ in _defaults(cls)}
-        return cls(**{key: cls._field(key, value) for key, value in data.items() if key in known})
-
-    @classmethod
-    def _field(cls, key: str, value: Any) -> Any:
-        """One field from its JSON form; classes with nested values override this."""
-        return _tuples(value) if isinstance(value, list) else value
-
-
-def _tuples(value: list[Any]) -> tuple[Any, ...]:
-    return tuple(_tuples(item) if isinstance(item, list) else item for item in value)
+from dagfs.model.plain import Data as Data  # noqa: PLC0414
+from dagfs.model.plain import Mark as Mark  # noqa: PLC0414
+from dagfs.model.plain import Plain as Plain  # noqa: PLC0414
+from dagfs.model.plain import tuples
+from dagfs.model.schedule import Retention, Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """Where in a file something stands; lines and columns count from 1."""
+class Variable(Plain):
+    """One entry of an `env:` block, unevaluated."""
 
-    line: int
-    column: int = 1
+    name: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +30,8 @@ class Condition(Plain):
     expected: str | None = None
     """A literal that one line of the value must equal, or `re:` and a regular expression."""
     negate: bool = False
+    eval: str = ""
+    """Text in place of `condition` whose backquotes and `$(…)` a shell runs (Dagu 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +99,13 @@ class Param(Plain):
     name: str = ""
     value: str = ""
     """The default, unevaluated."""
+    description: str = ""
+    required: bool = False
+    """A run must be given a value; the default is none."""
+    eval: str = ""
+    """A default whose backquotes and `$(…)` a shell runs (Dagu 2)."""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    """The JSON schema that its value must fit; empty for any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +138,8 @@ class Call(Plain):
     """One reference that stands for all parameters: its value is read as parameter text."""
     body: str = ""
     """The DAG itself as a YAML document, where it is written inline (`foreach.steps`)."""
+    body_sha256: str = ""
+    """The digest of what `body` says, whatever its layout and comments."""
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
@@ -203,6 +159,16 @@ class Parallel(Plain):
     """What references call the item: `${ITEM}`, or `${foreach.item}`."""
     key: str = ""
     """The field that tells items apart from one attempt to the next; empty for the whole value."""
+    collect: tuple[Variable, ...] = ()
+    """What each item's run that succeeded hands on: names, and texts evaluated in that run."""
+    may_be_empty: bool = False
+    """No items at all are no error (`foreach`)."""
+
+    @classmethod
+    def _field(cls, key: str, value: Any) -> Any:
+        if key == "collect":
+            return tuple(Variable.from_data(each) for each in value)
+        return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +223,6 @@ class Executor(Plain):
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable(Plain):
-    """One entry of an `env:` block, unevaluated."""
-
-    name: str = ""
-    value: str = ""
-
-
 _NESTED: dict[str, type[Plain]] = {
     "continue_on": ContinueOn,
     "retry_policy": RetryPolicy,
@@ -275,6 +233,8 @@ _NESTED: dict[str, type[Plain]] = {
     "parallel": Parallel,
     "router": Router,
     "approval": Approval,
+    "schedule": Schedule,
+    "retention": Retention,
 }
 _NESTED_LISTS: dict[str, type[Plain]] = {
     "preconditions": Condition,
@@ -349,7 +309,7 @@ def _nested_field(key: str, value: Any) -> Any:
         return _NESTED[key].from_data(value)
     if key in _NESTED_LISTS:
         return tuple(_NESTED_LISTS[key].from_data(item) for item in value)
-    return _tuples(value) if isinstance(value, list) else value
+    return tuples(value) if isinstance(value, list) else value
 
 
 HANDLER_EVENTS = ("init", "success", "failure", "abort", "exit", "wait")
@@ -368,6 +328,8 @@ class Dag(Plain):
     dialect: str = "dagu2"
     """How the text was read: `dagu1` or `dagu2`."""
     params: tuple[Param, ...] = ()
+    params_schema: str | Mapping[str, Any] = ""
+    """What all parameters together must fit: a JSON schema, or the file that holds one."""
     env: tuple[Variable, ...] = ()
     dotenv: tuple[str, ...] = (".env",)
     shell: tuple[str, ...] = ()
@@ -387,6 +349,31 @@ class Dag(Plain):
     log_output: str = "separate"
     max_output_size: int = 1 << 20
     """The most bytes of one captured output."""
+    container: Mapping[str, Any] = field(default_factory=dict)
+    """The container that steps run in which name no other place. Keys in snake_case."""
+    ssh: Mapping[str, Any] = field(default_factory=dict)
+    """The machine that steps run on which name no other place."""
+    smtp: Mapping[str, Any] = field(default_factory=dict)
+    """The server that takes mail: host, port, username, password."""
+    registry_auths: Mapping[str, Any] = field(default_factory=dict)
+    """Logins of container registries."""
+    mail_on: Mapping[str, bool] = field(default_factory=dict)
+    """At which ends of a run mail is sent: `failure`, `success`, `wait`."""
+    error_mail: Mapping[str, Any] = field(default_factory=dict)
+    """Mail about failures: from, to (a list), prefix, attach_logs."""
+    info_mail: Mapping[str, Any] = field(default_factory=dict)
+    wait_mail: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule)
+    """When the scheduler starts runs of it; a run that goes on does not look at this."""
+    queue: str = ""
+    """The queue that its runs wait in; empty means one of its own."""
+    priority: int = 0
+    """Higher ones leave a queue first."""
+    max_active_runs: int = 0
+    """The most runs of it at once that the scheduler starts; 0 means no limit of its own."""
+    retention: Retention = field(default_factory=Retention)
+    retry_policy: RetryPolicy = RetryPolicy()
+    """How often the scheduler retries a run that failed."""
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
     """Where each root field stands in the spec; entries of params and env are `env.NAME`."""
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +46,8 @@ def step_fields(step: Step) -> Iterator[tuple[str, Any]]:
                 yield f"executor.config.{key}", setting
         elif name == "env":
             yield from _variables(step.env)
+        elif name == "call" and step.call.body_sha256:
+            yield name, {key: each for key, each in value.items() if key != "body"}
         else:
             yield name, value
 
@@ -67,7 +70,10 @@ def dag_fields(dag: Dag) -> Iterator[tuple[str, Any]]:
             yield from _variables(dag.env)
         elif name == "params":
             for param in dag.params:
-                yield f"params.{param.name}", param.value
+                yield f"params.{param.name}", param.eval or param.value
+                rules = replace(param, name="", value="", eval="").as_data()
+                if rules:
+                    yield f"params_schema.{param.name}", rules
         elif name == "handler_on":
             for event, step in dag.handler_on.items():
                 yield f"handler_on.{event}", step.as_data()

@@ -1,5 +1,7 @@
 """The grammar of references in spec text: `$NAME`, `${NAME}`, `${NAME.path}`, `${step.stdout:0:5}`, `$1`.
 
+A path may be anything from `${params.date}` to `${steps.load.outputs.rows[0].id}`.
+
 Only finding them is here; what they stand for is decided in `dagfs.spec.values`.
 """
 
@@ -10,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-_PATH = r"(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[\d+\])+"
+_PATH = r"(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*|\[\d+\])+"
 _STEP = r"[A-Za-z][A-Za-z0-9_-]*"
 PATTERN = re.compile(
     rf"""
@@ -32,6 +34,11 @@ class Reference:
     """Offset and length in characters."""
     start: int = 0
     end: int = 0
+
+    @property
+    def is_bare(self) -> bool:
+        """Written without braces: `$name`."""
+        return self.end - self.start == len(self.name) + 1
 
     @property
     def text(self) -> str:

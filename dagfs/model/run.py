@@ -42,6 +42,13 @@ class RunHeader(Plain):
     actor: Actor = Actor()
     root: str = ""
     parent: str = ""
+    """The run whose step made it, or that it was made from."""
+    step: str = ""
+    """The step of `parent` whose work it is, for a child."""
+    item: str = ""
+    """The item it is for, as JSON, where the step runs once for each item."""
+    alias: str = ""
+    """What Dagu would call it; the value of `dagRunId` in its step's output."""
     engine: str = ""
     """The version of dagfs that made it."""
 
@@ -78,6 +85,10 @@ class AttemptHeader(Plain):
     """The parameters given from outside, as given."""
     env_sha256: Mapping[str, str] = field(default_factory=dict)
     """Digests of the evaluated `env:` and dotenv values, by name, salted with the run's id."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Values that references of a child find beside its own: its item, its parent's outputs."""
+    afresh: tuple[str, ...] = ()
+    """Steps whose children start over instead of continuing, because something before them runs again."""
     allowed: tuple[str, ...] = ()
     """Rules that were allowed to be broken, for `reason`."""
     plugins: Mapping[str, str] = field(default_factory=dict)
@@ -122,6 +133,62 @@ class Marking:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What somebody said to a step that waited for it."""
+
+    approved: bool
+    actor: Actor
+    time: str
+    reason: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"{'approved' if self.approved else 'rejected'} by {self.actor}{why}"
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "approved": self.approved,
+            "actor": self.actor.as_data(),
+            "time": self.time,
+            "reason": self.reason,
+            "inputs": dict(self.inputs),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Word:
+        """Read back what `as_data` wrote; KeyError, TypeError or ValueError for anything else."""
+        return cls(
+            bool(data["approved"]),
+            Actor.from_data(data["actor"]),
+            str(data["time"]),
+            str(data["reason"]),
+            {str(name): str(value) for name, value in data["inputs"].items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """A child of a step: one run of its sub-DAG."""
+
+    id: str
+    """The second part of its address."""
+    attempt: int
+    """The child's own attempt that belongs to this one of its parent."""
+    state: RunState = RunState.RUNNING
+    item: str = ""
+    """Its item as JSON, where there is one for each item."""
+    kept: bool = False
+    """It was finished in an earlier attempt, and nothing of it ran again."""
+    reason: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        found = {"item": self.item, "kept": self.kept, "reason": self.reason}
+        said = {key: value for key, value in found.items() if value}
+        return {"attempt": self.attempt, "state": str(self.state), **said}
+
+
+@dataclass(frozen=True, slots=True)
 class StepRun:
     """One step in one attempt: how it stands, and where its work lies."""
 
@@ -162,6 +229,14 @@ class StepRun:
     """Who said that it stands so, where somebody did."""
     outputs_attempt: int = 0
     """The attempt that holds outputs given with a marking; 0 where the step itself put them out."""
+    children: Mapping[str, ChildRun] = field(default_factory=dict)
+    """The runs of its sub-DAG by id, in the order in which they began."""
+    chosen: tuple[str, ...] | None = None
+    """The steps that a router chose."""
+    question: Mapping[str, Any] | None = None
+    """What it waits for: `prompt`, `input` and `required` of its approval."""
+    word: Word | None = None
+    """What somebody said to that."""
     unrecorded: bool = False
     """Seen on disk but not in the journal: it ended after its engine had died."""
 
@@ -226,10 +301,15 @@ class Fold:
         self._header = header
         before = base.steps if base else {}
         self._steps = {
-            name: StepRun(name, ever_started=name in before and before[name].ever_started)
+            name: replace(
+                StepRun(name),
+                ever_started=name in before and before[name].ever_started,
+                children=before[name].children if name in before else {},
+            )
             for name in step_names
         }
         self._handlers: dict[str, StepRun] = {}
+        self._children: dict[str, dict[str, ChildRun]] = {}
         self._base = base
         self._attempt = Attempt(header)
 
@@ -255,7 +335,16 @@ class Fold:
 
     def attempt(self) -> Attempt:
         """Everything folded so far, as a value."""
-        return replace(self._attempt, steps=dict(self._steps), handlers=dict(self._handlers))
+        steps = dict(self._steps)
+        for name, children in self._children.items():
+            if name in steps:
+                earlier = {} if steps[name].state.is_success else steps[name].children
+                steps[name] = replace(steps[name], children={**earlier, **children})
+        return replace(self._attempt, steps=steps, handlers=dict(self._handlers))
+
+    def children(self, step: str) -> Mapping[str, ChildRun]:
+        """A live view of a step's children in this attempt."""
+        return self._children.get(step, {})
 
     def _move(self, event: Event, state: StepState, **changes: Any) -> None:
         name = event.step or ""
@@ -270,6 +359,13 @@ class Fold:
     def _attempt_finished(self, event: Event) -> None:
         state, reason = RunState(event.data["state"]), event.data.get("reason", "")
         self._attempt = replace(self._attempt, state=state, reason=reason, finished=event.time)
+
+    def _attempt_waiting(self, event: Event) -> None:
+        reason = event.data.get("reason", "")
+        self._attempt = replace(self._attempt, state=RunState.WAITING, reason=reason)
+
+    def _attempt_resumed(self, _: Event) -> None:
+        self._attempt = replace(self._attempt, state=RunState.RUNNING, reason="")
 
     def _taken_over(self, event: Event) -> tuple[str, StepRun | None]:
         """The step's name, and how it stood in the attempt before."""
@@ -294,9 +390,10 @@ class Fold:
     def _step_adopted(self, event: Event) -> None:
         name, before = self._taken_over(event)
         old = before or StepRun(name, ever_started=True)
+        waits = bool(event.data.get("waiting"))
         self._steps[name] = replace(
             old,
-            state=StepState.RUNNING,
+            state=StepState.WAITING if waits else StepState.RUNNING,
             attempt=self._header.n,
             basis=self._header.n,
             log_attempt=old.log_attempt or event.data["attempt"],
@@ -324,7 +421,40 @@ class Fold:
         )
 
     def _step_finished(self, event: Event) -> None:
-        self._move(event, StepState(event.data["state"]), **_finished(event))
+        chosen = event.data.get("chosen")
+        changes = {"chosen": tuple(map(str, chosen))} if chosen is not None else {}
+        self._move(event, StepState(event.data["state"]), **_finished(event), **changes)
+
+    def _step_waiting(self, event: Event) -> None:
+        question = {key: event.data[key] for key in ("prompt", "input", "required") if key in event.data}
+        changes = _finished(event) | {"finished": None, "attempt": self._header.n, "basis": self._header.n}
+        self._move(event, StepState.WAITING, **changes, question=question, word=None, ever_started=True)
+
+    def _step_resumed(self, event: Event) -> None:
+        self._move(event, StepState.RUNNING, reason="", finished=None)
+
+    def _step_answered(self, event: Event) -> None:
+        old = self._steps[event.step or ""]
+        if old.state is not StepState.WAITING or old.word is not None:
+            raise ValueError(f"step {old.name!r} waits for no word")
+        self._steps[old.name] = replace(old, word=Word.from_data({"time": event.time, **event.data}))
+
+    def _child_started(self, event: Event) -> None:
+        data = event.data
+        children = self._children.setdefault(event.step or "", {})
+        children[data["child"]] = ChildRun(data["child"], int(data["child_attempt"]), item=data.get("item", ""))
+
+    def _child_finished(self, event: Event) -> None:
+        data = event.data
+        children = self._children.setdefault(event.step or "", {})
+        first = ChildRun(data["child"], int(data["child_attempt"]), item=data.get("item", ""))
+        old = children.get(data["child"]) or first
+        children[old.id] = replace(
+            old,
+            state=RunState(data["state"]),
+            kept=bool(data.get("kept")),
+            reason=data.get("reason", ""),
+        )
 
     def _step_marked(self, event: Event) -> None:
         data, state = event.data, StepState(event.data["state"])
@@ -401,11 +531,18 @@ def _finished(event: Event) -> dict[str, Any]:
 _CHANGES = {
     ev.ATTEMPT_STARTED: Fold._attempt_started,
     ev.ATTEMPT_FINISHED: Fold._attempt_finished,
+    ev.ATTEMPT_WAITING: Fold._attempt_waiting,
+    ev.ATTEMPT_RESUMED: Fold._attempt_resumed,
     ev.STEP_KEPT: Fold._step_kept,
     ev.STEP_ADOPTED: Fold._step_adopted,
     ev.STEP_STARTED: Fold._step_started,
     ev.STEP_RETRYING: Fold._step_retrying,
     ev.STEP_FINISHED: Fold._step_finished,
+    ev.STEP_WAITING: Fold._step_waiting,
+    ev.STEP_RESUMED: Fold._step_resumed,
+    ev.STEP_ANSWERED: Fold._step_answered,
+    ev.CHILD_STARTED: Fold._child_started,
+    ev.CHILD_FINISHED: Fold._child_finished,
     ev.STEP_MARKED: Fold._step_marked,
     ev.HANDLER_STARTED: Fold._handler_started,
     ev.HANDLER_FINISHED: Fold._handler_finished,

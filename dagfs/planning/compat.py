@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from dagfs.model.dag import Dag, Mark, Step, Variable
+from dagfs.model.dag import Dag, Mark, Step
 from dagfs.model.edit import Change, Edit, Evidence
 from dagfs.model.fingerprint import Classify, FieldClass, dag_fields, fingerprint, step_fields
 from dagfs.model.run import Attempt
@@ -133,17 +133,17 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _variable_differences(old: Basis, new: Basis) -> tuple[Mapping[str, Pair], Mapping[str, Pair]]:
-    then, now = _written(old.dag.env), _written(new.dag.env)
+    then, now = _written(old.dag), _written(new.dag)
     return (
         {name: (before, after) for name, before, after in _differences(old.params, new.params)},
         {name: (_text(before), _text(after)) for name, before, after in _differences(then, now)},
     )
 
 
-def _written(env: Sequence[Variable]) -> dict[str, list[Any]]:
+def _written(dag: Dag) -> dict[str, list[Any]]:
     """What decides each variable: its texts, and which of the names in them stand before it."""
-    found: dict[str, list[Any]] = {}
-    for variable in env:
+    found: dict[str, list[Any]] = {f"consts.{each.name}": [(each.value, [])] for each in dag.consts}
+    for variable in dag.env:
         earlier = sorted(names_in(variable.value) & found.keys())
         found.setdefault(variable.name, []).append([variable.value, earlier])
     return found

@@ -114,14 +114,12 @@ def verdict(outcomes: Iterable[Outcome], *, stopped: bool = False, timed_out: bo
     states = {each.state for each in ends if not each.tolerated}
     if timed_out:
         return RunState.FAILED
-    if StepState.REJECTED in states:
-        return RunState.REJECTED
     if stopped:
-        return RunState.ABORTED
-    if any(state.is_settled for state in states - _FINE):
-        return RunState.FAILED
+        return RunState.REJECTED if StepState.REJECTED in states else RunState.ABORTED
     if StepState.WAITING in states:
         return RunState.WAITING
+    if StepState.REJECTED in states:
+        return RunState.REJECTED
     if states - _FINE or (tolerated and not any(state.is_success for state in states)):
         return RunState.FAILED
     if tolerated or StepState.PARTIALLY_SUCCEEDED in states:

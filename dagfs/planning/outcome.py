@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from dagfs.model.dag import Condition, RepeatPolicy, RetryPolicy, Step
+from dagfs.model.pattern import BadPattern, found_in
 from dagfs.model.state import StepState
 from dagfs.planning.frontier import Outcome
 
-_LONGEST_PATTERN = 256
-_LONGEST_TEXT = 64 * 1024
+_LONGEST_TEXT = 1 << 20
 _LONGEST_FACTOR = 1e9
 
 
@@ -22,7 +21,8 @@ class Ending:
     exit_code: int | None = None
     signal: int | None = None
     cause: str = ""
-    """`stop`, `kill` or `timeout` where the shim ended it; `lost` where nobody knows."""
+    """`stop`, `kill` or `timeout` where the shim ended it; `lost` where nobody knows; `waiting` where a
+    child waits for somebody."""
     error: str = ""
 
 
@@ -32,6 +32,8 @@ def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
         return Outcome(StepState.LOST, reason=ending.error or "its process vanished without a trace")
     if ending.cause in ("stop", "kill"):
         return Outcome(StepState.ABORTED, reason="stopped")
+    if ending.cause == "waiting":
+        return Outcome(StepState.WAITING, reason="its sub-DAG waits for approval")
     if ending.exit_code == 0 and not ending.error and ending.cause != "timeout":
         return Outcome(StepState.SUCCEEDED)
     reason = _why_failed(step, ending)
@@ -61,7 +63,7 @@ def _tolerated(step: Step, ending: Ending, printed: str) -> bool:
 
 def retry_wait(policy: RetryPolicy, retries: int, ending: Ending) -> float | None:
     """Seconds until the next try after `retries` earlier ones, or None where none follows."""
-    if retries >= policy.limit or ending.cause in ("timeout", "stop", "kill", "lost"):
+    if retries >= policy.limit or ending.cause in ("timeout", "stop", "kill", "lost", "waiting"):
         return None
     if policy.exit_code and ending.exit_code not in policy.exit_code:
         return None
@@ -75,7 +77,7 @@ def repeat_wait(policy: RepeatPolicy, executions: int, ending: Ending, met: bool
     """
     if not policy.mode or (policy.limit and executions >= policy.limit):
         return None
-    if ending.cause in ("stop", "kill", "lost"):
+    if ending.cause in ("stop", "kill", "lost", "waiting"):
         return None
     if policy.condition:
         holds = met
@@ -103,16 +105,13 @@ def _wait(interval: float, backoff: float, longest: float, before: int) -> float
 def matches(pattern: str, text: str, *, whole_line: bool = True) -> bool:
     """Whether one line of `text` equals `pattern` (or holds it), or fits the expression after `re:`.
 
-    An expression that is none, or is longer than 256 characters, fits nothing.
+    An expression that is none fits nothing; `dagfs validate` names it.
     """
     if pattern.startswith("re:"):
-        if len(pattern) > _LONGEST_PATTERN:
-            return False
         try:
-            found = re.compile(pattern[3:])
-        except (re.error, OverflowError):
+            return any(found_in(pattern[3:], line) for line in text[:_LONGEST_TEXT].splitlines() or [""])
+        except BadPattern:
             return False
-        return any(found.search(line) for line in text[:_LONGEST_TEXT].splitlines() or [""])
     lines = text.splitlines() or [""]
     return any(line == pattern if whole_line else pattern in line for line in lines)
 

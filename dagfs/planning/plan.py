@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -75,6 +75,15 @@ class Answers:
             "kill_orphans": self.kill_orphans,
         }
 
+    def of_child(self, child: str) -> Answers:
+        """What of it is about a child: `CHILD/STEP`, and what is said of all."""
+        own = tuple(
+            (name.removeprefix(f"{child}/"), answer)
+            for name, answer in self.on_stale
+            if name == "*" or name.startswith(f"{child}/")
+        )
+        return replace(self, on_stale=own)
+
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Answers:
         """Read back what `as_data` wrote; raises KeyError, TypeError or ValueError for anything else."""
@@ -84,6 +93,16 @@ class Answers:
             str(data["reason"]),
             bool(data["kill_orphans"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPlan:
+    """What would become of one child of a step."""
+
+    step: str
+    child: str
+    """Its id; the second part of its address."""
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,10 @@ class Plan:
     findings: tuple[Finding, ...]
     edit: Edit = field(repr=False)
     answers: Answers = Answers()
+    children: tuple[ChildPlan, ...] = ()
+    """Children that go on with their own finished work kept, when their step runs."""
+    afresh: tuple[str, ...] = ()
+    """Steps whose children start over."""
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -151,6 +174,17 @@ class Plan:
             "findings": [finding_data(finding, self) for finding in self.findings],
             "changes": [change_data(change) for change in self.edit.changes],
             "answers": self.answers.as_data(),
+            "children": [
+                {
+                    "step": each.step,
+                    "child": each.child,
+                    "verdict": each.plan.verdict,
+                    "steps": [decision.as_data() for decision in each.plan.decisions],
+                    "children": each.plan.as_data()["children"],
+                }
+                for each in self.children
+            ],
+            "afresh": list(self.afresh),
         }
 
 

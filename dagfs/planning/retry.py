@@ -19,7 +19,7 @@ from dagfs.model.graph import children, closure
 from dagfs.model.reference import references
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
-from dagfs.planning.plan import Answers, Decision, Plan, Verdict
+from dagfs.planning.plan import Answers, ChildPlan, Decision, Plan, Verdict
 from dagfs.planning.usage import condition_texts, texts, used_names
 
 Check = Callable[[Edit], Iterable[Finding]]
@@ -37,12 +37,19 @@ class Request:
     answers: Answers = field(default_factory=Answers)
     circumstances: Mapping[str, str] = field(default_factory=dict)
     """Whatever else decides: versions of rules and plugins, the digest of dagfs.yaml."""
+    children: tuple[ChildPlan, ...] = ()
+    """What would become of children that are unfinished or were edited."""
+    everything: str = ""
+    """Why nothing at all is kept; empty where finished work is."""
 
 
 def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
     """The plan for continuing a run with an edited spec, or with the one it has."""
     edit = replace(edit, kill_orphans=request.answers.kill_orphans)
     own = _unfinished(edit) | _reconsidered(edit)
+    own = _with_edited_children(edit, request) | own
+    if request.everything:
+        check, own = _no_findings, dict.fromkeys(edit.new.by_name, request.everything)
     needs = _lost_needs(edit)
     while True:
         seen, decisions = _decide(edit, own, needs)
@@ -52,6 +59,8 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
             break
         own |= more
     decisions = _kept_stale(decisions, findings, request.answers)
+    afresh = _afresh(edit, decisions, request)
+    children = tuple(each for each in request.children if _goes_on(each, decisions, afresh))
     plan = Plan(
         run=request.run,
         id=plan_id(edit, request),
@@ -60,11 +69,18 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
         attempt=edit.attempt.n + 1,
         spec=request.spec,
         decisions=decisions,
-        findings=findings,
+        findings=(*findings, *(finding for each in children for finding in _of_child(each))),
         edit=replace(seen, actions={each.step: each.action for each in decisions}),
         answers=request.answers,
+        children=children,
+        afresh=afresh,
     )
     return replace(plan, verdict=_verdict(plan))
+
+
+def _no_findings(_: Edit) -> Iterable[Finding]:
+    """Where nothing is kept, nothing can be incompatible."""
+    return ()
 
 
 def plan_id(edit: Edit, request: Request) -> str:
@@ -78,6 +94,12 @@ def plan_id(edit: Edit, request: Request) -> str:
             "edit": _edit_data(edit),
             "answers": request.answers.deciding_data(),
             "circumstances": dict(request.circumstances),
+            **(
+                {"children": [[each.child, each.plan.id] for each in request.children]}
+                if request.children
+                else {}
+            ),
+            **({"everything": request.everything} if request.everything else {}),
         }
     )
 
@@ -178,13 +200,19 @@ def _spread(edit: Edit, own: Mapping[str, str], needs: Needs) -> tuple[dict[str,
 
 
 def _can_adopt(edit: Edit, name: str) -> bool:
-    return edit.state(name).state is StepState.RUNNING and not edit.kill_orphans
+    """Its process goes on, or somebody is still asked; what the engine itself did ended with that."""
+    state = edit.state(name)
+    if state.state is StepState.WAITING:
+        return state.question is not None and not edit.changes_of(name, FieldClass.SEMANTIC)
+    running = state.state is StepState.RUNNING and not edit.kill_orphans
+    return running and not edit.new.by_name[name].is_engine_work
 
 
 def _decision(edit: Edit, name: str, running: Mapping[str, str], adopted: Collection[str]) -> Decision:
     step = edit.state(name)
     if name in adopted:
-        return Decision(name, Action.ADOPT, f"still running since attempt {step.attempt}", step.attempt)
+        word = "waiting" if step.state is StepState.WAITING else "running"
+        return Decision(name, Action.ADOPT, f"still {word} since attempt {step.attempt}", step.attempt)
     if name in running:
         return Decision(name, Action.RUN, _why_this_runs(edit, name, running))
     action = Action.KEEP_STALE if step.stale else Action.KEEP
@@ -285,6 +313,52 @@ def _asked_about(edit: Edit, finding: Finding) -> Iterable[str]:
         return ()
     names = edit.actions if finding.step is None else (finding.step,)
     return [name for name in names if edit.is_kept(name)]
+
+
+# -- sub-DAGs ------------------------------------------------------------------------------------
+
+
+def _with_edited_children(edit: Edit, request: Request) -> dict[str, str]:
+    """Finished steps of which a child would run again because its own spec was edited."""
+    return {
+        each.step: f"its child {each.child} was edited"
+        for each in request.children
+        if each.step in edit.new.by_name
+        and edit.state(each.step).state.is_success
+        and each.plan.verdict is not Verdict.NOTHING_TO_DO
+    }
+
+
+def _afresh(edit: Edit, decisions: Iterable[Decision], request: Request) -> tuple[str, ...]:
+    """Steps whose children start over: what they were given, or what lies before them, is no longer the same.
+
+    Items are told apart by their values, so those of an unfinished step go on by themselves.
+    """
+    running = {each.step for each in decisions if each.action is Action.RUN}
+    edited = {each.step for each in request.children}
+    found = []
+    for name in running:
+        step, state = edit.new.by_name[name], edit.state(name).state
+        redone = state.is_success and name not in edited
+        behind = step.parallel is None and any(parent in running for parent in step.depends)
+        if (step.call.dag or step.call.body) and (request.everything or redone or behind):
+            found.append(name)
+    return tuple(sorted(found))
+
+
+def _goes_on(child: ChildPlan, decisions: Iterable[Decision], afresh: Collection[str]) -> bool:
+    runs = any(each.step == child.step and each.action is Action.RUN for each in decisions)
+    return runs and child.step not in afresh
+
+
+def _of_child(child: ChildPlan) -> Iterable[Finding]:
+    """A child's findings, as those of its step; answers name the child and its step."""
+    for finding in child.plan.findings:
+        if finding in child.plan.rejections or finding in child.plan.questions:
+            step = f"{child.child}/{finding.step}" if finding.step else None
+            place = f"{child.plan.spec}:{finding.line}:{finding.column}: " if finding.line else ""
+            message = f"child {child.child}: {place}{finding.message}"
+            yield replace(finding, step=step, message=message, line=0, column=0)
 
 
 # -- words for the steps that are kept -----------------------------------------------------------

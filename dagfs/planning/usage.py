@@ -8,7 +8,7 @@ from typing import Any
 
 from dagfs.model.dag import Dag, Step
 from dagfs.model.graph import closure
-from dagfs.model.reference import references
+from dagfs.model.reference import Reference, references
 from dagfs.planning.shellwords import Unclear, simple_commands
 
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"))
@@ -28,10 +28,11 @@ _QUOTING = re.compile(r"['\"\\]")
 # Set within the text, these decide which programs its words name.
 _STEERING = re.compile(r"(?:PATH|IFS|ENV|SHELLOPTS|BASHOPTS|BASH_\w+|LD_\w+)(?:\+?=|$)")
 # What holds every variable or every parameter at once, and the one quoting that is not read here.
-_READS_ALL = re.compile(r"PARAMS_JSON|/proc/|`")
+_READS_ALL = re.compile(r"PARAMS_JSON|\$\{params\}|/proc/|`")
 
 _SHELL_NAME = re.compile(r"\$\{[#!]?([A-Za-z_]\w*|\d+)")
 _ARITHMETIC = re.compile(r"\(\(([^()]*)\)\)")
+_FIRST = re.compile(r"[^.\[]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -43,7 +44,7 @@ def texts(step: Step) -> Iterator[str]:
 
 def condition_texts(step: Step) -> Iterator[str]:
     """The texts that decide whether a step is skipped."""
-    yield from (condition.condition for condition in step.preconditions)
+    yield from (condition.eval or condition.condition for condition in step.preconditions)
 
 
 def _texts_but_env(step: Step) -> Iterator[str]:
@@ -51,6 +52,20 @@ def _texts_but_env(step: Step) -> Iterator[str]:
     yield from (step.script, step.working_dir, step.stdout, step.stderr, step.repeat_policy.condition)
     yield from condition_texts(step)
     yield from _strings(step.executor.config)
+    yield from _call_texts(step)
+    for each in step.outputs:
+        yield from (each.value, each.path)
+    if step.router:
+        yield step.router.value
+
+
+def _call_texts(step: Step) -> Iterator[str]:
+    """What decides which DAG a step runs, with what, and for which items."""
+    yield from (step.call.dag, step.call.text, step.call.body)
+    yield from (param.value for param in step.call.params)
+    if step.parallel:
+        yield step.parallel.source
+        yield from _strings(step.parallel.items)
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -68,11 +83,19 @@ def names_in(text: str) -> set[str]:
     """Every name a text refers to: as dagfs reads it, and as a shell does (`${X:-y}`, `$((X + 1))`)."""
     if "$" not in text and "((" not in text:
         return set()
-    found = {reference.name for reference in references(text)}
+    found = {_name(reference) for reference in references(text)}
     found.update(_SHELL_NAME.findall(text))
     for arithmetic in _ARITHMETIC.findall(text):
         found.update(_IDENTIFIER.findall(arithmetic))
     return found
+
+
+def _name(reference: Reference) -> str:
+    """What it is about: `X` of `${X}`, of `${params.X}` and `${env.X}`; `consts.X` is a name by itself."""
+    first = _FIRST.match(reference.path)
+    if first and reference.name in ("params", "env"):
+        return first[0]
+    return f"consts.{first[0]}" if first and reference.name == "consts" else reference.name
 
 
 def used_names(
@@ -84,6 +107,7 @@ def used_names(
     """
     behind: dict[str, set[str]] = {}
     written = [(each.name, each.value) for each in dag.params]
+    written += [(each.name, each.eval) for each in dag.params if each.eval]
     written += [(each.name, each.value) for each in dag.env]
     for name, text in written:
         behind.setdefault(name, set()).update(names_in(text))
@@ -106,7 +130,7 @@ def is_opaque(step: Step, shell: Sequence[str] = ()) -> bool:
     """
     if step.executor.type not in ("shell", "command", "") or step.shell or not _is_posix(shell):
         return True
-    commands = [each.condition for each in step.preconditions if each.expected is None]
+    commands = [each.eval or each.condition for each in step.preconditions if each.expected is None]
     programs = any(_starts_programs(text) for text in (*step.command, step.script, *commands))
     return programs or any(map(_READS_ALL.search, texts(step)))
 

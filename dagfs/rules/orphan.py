@@ -37,7 +37,7 @@ def _running(edit: Edit) -> Iterator[Finding]:
         return
     shell = edit.old.shell != edit.new.shell
     for step in edit.new.steps:
-        if edit.state(step.name).state is not StepState.RUNNING:
+        if edit.state(step.name).state is not StepState.RUNNING or step.is_engine_work:
             continue
         asked = (each for each in doubts(edit, step, shell=shell) if each.severity is Severity.ASK)
         changed = next(asked, None)

@@ -22,6 +22,7 @@ _NAMES_READ_BY_ALL = """
 _READ_BY_ALL = frozenset(_NAMES_READ_BY_ALL.split())
 _READ_BY_ALL_PREFIXES = ("LC_", "LD_", "BASH_")
 _LONGEST = 60
+_OWN_CONTAINER = {"image", "name", "container_name", "exec"}
 _ANSWER = "--on-stale rerun runs {step} and all behind it again; --on-stale keep --reason '…' keeps its work"
 
 
@@ -75,8 +76,20 @@ def doubts(edit: Edit, step: Step, *, shell: bool) -> Iterator[Finding]:
     if shell and not step.shell and step.executor.type in ("shell", "command"):
         mark = edit.new.mark("shell")
         yield _ask(SEMANTIC, step, "shell", mark, f"the shell of finished step {step.name!r} changed")
+    yield from _surroundings(edit, step)
     yield from _params(edit, step)
     yield from _env(edit, step)
+
+
+def _surroundings(edit: Edit, step: Step) -> Iterator[Finding]:
+    """What the DAG says of the container or the machine that the step ran in."""
+    if step.executor.type == "docker" and not _OWN_CONTAINER & step.executor.config.keys():
+        if edit.old.container != edit.new.container:
+            message = f"the container of finished step {step.name!r} changed"
+            yield _ask(SEMANTIC, step, "container", edit.new.mark("container"), message)
+    elif step.executor.type == "ssh" and edit.old.ssh != edit.new.ssh:
+        message = f"the DAG's ssh, which finished step {step.name!r} used, changed"
+        yield _ask(SEMANTIC, step, "ssh", edit.new.mark("ssh"), message)
 
 
 def _ask(rule: str, step: Step, field: str, mark: Mark, message: str) -> Finding:
@@ -117,12 +130,15 @@ def _shown(value: str | None) -> str:
 def _env(edit: Edit, step: Step) -> Iterator[Finding]:
     own = {variable.name for variable in step.env}
     for name in edit.env.get(step.name, {}):
-        field = f"env.{name}"
+        is_const = name.startswith("consts.")
+        field = name if is_const else f"env.{name}"
         mark = edit.new.mark(field)
         if name in edit.uses.get(step.name, ()):
-            message = f"env {name}, which finished step {step.name!r} used, changed"
+            message = (
+                f"{name if is_const else f'env {name}'}, which finished step {step.name!r} used, changed"
+            )
             yield _ask(ENV, step, field, mark, message)
-        elif name not in own and _may_have_read(edit, step, name):
+        elif not is_const and name not in own and _may_have_read(edit, step, name):
             message = f"env {name} changed; programs of finished step {step.name!r} may have read it"
             yield _warn(ENV, step.name, field, mark, message)
 

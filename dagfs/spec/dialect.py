@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence as Sequence_
+from dataclasses import dataclass, replace
 
+from dagfs.model.dag import Mark
 from dagfs.spec import keys
-from dagfs.spec.node import Entry, Mapping, Node, Sequence
+from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence
 
 SETTINGS = ("auto", "dagu1", "dagu2")
 TYPES = ("chain", "graph")
+_NO_DAG = re.compile(r"\S\s+\S|[|;&<>()'\"*]")
+"""What the name of a DAG does not hold, and most commands do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +27,79 @@ class Dialect:
     """`chain` or `graph`: what holds where the file has no `type` of its own."""
     reason: str
     """Why, in a few words."""
+    is_guess: bool = False
+    """No key of the file tells its dialect, and nobody said it."""
 
 
-def detect(root: Node | None, setting: str = "auto", type_: str | None = None) -> Dialect:
+def detect(roots: Sequence_[Node], setting: str = "auto", type_: str | None = None) -> Dialect:
     """Decide by the file's keys unless `setting` names a dialect; `type_`, if given, is the default type."""
     if setting not in SETTINGS:
         raise ValueError(f"no dialect is called {setting!r}")
     if setting != "auto":
-        name, kind, reason = (
-            setting,
-            "chain" if setting == "dagu1" else "graph",
-            f"the setting says {setting}",
-        )
+        found = Dialect(setting, _usual(setting), f"the setting says {setting}")
     else:
-        name, kind, reason = _by_tells(root)
-    return Dialect(name, type_ or kind, reason)
+        found = _by_tells(roots)
+    return replace(found, type=type_) if type_ else found
 
 
-def _by_tells(root: Node | None) -> tuple[str, str, str]:
+def _usual(name: str) -> str:
+    return "chain" if name == "dagu1" else "graph"
+
+
+def _by_tells(roots: Sequence_[Node]) -> Dialect:
     first: dict[str, Entry] = {}
-    for dialect, entry in _tells(root):
-        first.setdefault(dialect, entry)
+    for document in roots:
+        for dialect, entry in _tells(document):
+            first.setdefault(dialect, entry)
     if "dagu2" in first:
         why = "is shell text" if first["dagu2"].key == "run" else "is a key of Dagu 2"
-        return "dagu2", "graph", f"{_place(first['dagu2'])} {why}"
+        return Dialect("dagu2", "graph", f"{_place(first['dagu2'])} {why}")
     if "dagu1" in first:
-        return "dagu1", "chain", f"{_place(first['dagu1'])} is a key of Dagu 1"
-    if any(entry.key == "depends" for step in _steps(root) for entry in step.entries):
-        return "dagu2", "graph", "no key tells the dialect, and steps say what they depend on"
-    return "dagu2", "chain", "no key tells the dialect, and no step has depends"
+        return Dialect("dagu1", "chain", f"{_place(first['dagu1'])} is a key of Dagu 1")
+    root = roots[0] if roots else None
+    depends = _first_depends(root)
+    runs = any(each.key == "run" for step in _steps(root) for each in step.entries)
+    if depends and _said_type(root) == "chain" and not runs:
+        return Dialect("dagu1", "chain", f"{_place(depends)} in a chain is of Dagu 1")
+    if depends:
+        reason = "no key tells the dialect, and steps say what they depend on"
+        return Dialect("dagu2", "graph", reason, is_guess=True)
+    return Dialect("dagu2", "chain", "no key tells the dialect, and no step has depends", is_guess=True)
+
+
+def _first_depends(root: Node | None) -> Entry | None:
+    return next((each for step in _steps(root) for each in step.entries if each.key == "depends"), None)
+
+
+def _said_type(root: Node | None) -> str:
+    node = root.get("type") if isinstance(root, Mapping) else None
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def remarks(roots: Sequence_[Node], dialect: Dialect) -> Iterator[tuple[Mark, str, str]]:
+    """Where a file whose dialect is a guess means another thing in the other: place, message, hint."""
+    root = roots[0] if roots else None
+    if not dialect.is_guess or not isinstance(root, Mapping):
+        return
+    steps = [step for step in _steps(root) if step.get("depends") is None]
+    place = next((entry.mark for entry in root.entries if entry.key == "steps"), root.mark)
+    several = _count(root.get("steps")) > 1
+    if not _said_type(root) and several and dialect.type == "chain":
+        message = "read as a chain; Dagu 2.7 and later start all of these steps at once"
+        yield place, message, "say type: chain or type: graph"
+    elif not _said_type(root) and len(steps) > 1:
+        message = "read as a graph; Dagu 1.17 to 2.6 also run these steps in the order of the file"
+        yield place, message, "say type: graph"
+    for entry in (entry for step in _steps(root) for entry in step.entries if entry.key == "run"):
+        message = "run: is read as shell text; in Dagu 1 it names a sub-DAG"
+        yield entry.mark, message, "write command: for a command, and call: for a sub-DAG"
+        return
+
+
+def _count(node: Node | None) -> int:
+    if isinstance(node, Mapping):
+        return len(node.entries)
+    return len(node.items) if isinstance(node, Sequence) else 0
 
 
 def _place(entry: Entry) -> str:
@@ -81,8 +130,13 @@ def _tells(root: Node | None) -> Iterator[tuple[str, Entry]]:
         yield from _tells_of(step, keys.STEP)
         # In Dagu 1 `run` names a sub-DAG, which has neither an executor nor, in its time, an id.
         here = {entry.key: entry for entry in step.entries}
-        if "run" in here and here.keys() & {"id", "executor", "type"}:
+        if "run" in here and (here.keys() & {"id", "executor", "type"} or _is_command(here["run"].value)):
             yield "dagu2", here["run"]
+
+
+def _is_command(node: Node) -> bool:
+    """Whether a text is a command rather than the name of a sub-DAG."""
+    return isinstance(node, Sequence) or (isinstance(node, Scalar) and _NO_DAG.search(node.text) is not None)
 
 
 def _tells_of(mapping: Mapping, table: keys.Keys) -> Iterator[tuple[str, Entry]]:

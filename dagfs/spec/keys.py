@@ -3,8 +3,7 @@
 Each place in a spec has one `Keys` table. A key's use is one of
 
     used      it becomes a field of the model
-    unused    it exists in Dagu and changes nothing about what runs: a warning
-    later     it exists in Dagu and would change what runs: an error, until it is supported
+    unused    it exists in Dagu and changes nothing about what runs here: a warning
 """
 
 from __future__ import annotations
@@ -37,28 +36,27 @@ class Keys:
 
     used: str
     unused: str = ""
-    later: str = ""
     only1: str = ""
     """Those that Dagu 2.x has no more; read there as well."""
     only2: str = ""
     """Those that Dagu 1.x does not know; refused there."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Other names of used fields."""
-    later1: str = ""
-    """Used in Dagu 2.x, but something unsupported in 1.x."""
+    aliases1: Mapping[str, str] = field(default_factory=dict)
+    """Keys that stand for another field in Dagu 1.x than in 2.x."""
 
     @cached_property
     def every(self) -> Mapping[str, Key]:
         """Every key by its snake_case spelling."""
-        uses = {name: use for use in ("used", "unused", "later") for name in getattr(self, use).split()}
+        uses = {name: use for use in ("used", "unused") for name in getattr(self, use).split()}
         uses |= dict.fromkeys(self.aliases, "used")
         return {name: Key(self.aliases.get(name, name), use, name) for name, use in uses.items()}
 
     @cached_property
     def _dagu1(self) -> Mapping[str, Key]:
-        later, missing = self.later1.split(), self.only2.split()
+        missing = self.only2.split()
         return {
-            camel(name).lower(): Key(key.field, "later" if name in later else key.use, camel(name))
+            camel(name).lower(): Key(self.aliases1.get(name, key.field), key.use, camel(name))
             for name, key in self.every.items()
             if name not in missing
         }
@@ -86,49 +84,54 @@ class Keys:
 
 ROOT = Keys(
     used="name description tags type params env dotenv shell shell_args working_dir preconditions "
-    "handler_on timeout_sec delay_sec max_active_steps steps",
-    aliases={"labels": "tags", "precondition": "preconditions"},
-    unused="group schedule skip_if_successful catchup_window overlap_policy restart_wait_sec "
-    "max_clean_up_time_sec max_active_runs queue hist_retention_days hist_retention_runs log_dir "
-    "log_output max_output_size mail_on error_mail info_mail wait_mail smtp otel worker_selector "
-    "registry_auths run_config llm retry_policy artifacts resources webhook kubernetes redis s3 "
-    "harness harnesses tasks tools",
-    later="container ssh secrets consts defaults actions step_types",
+    "handler_on timeout_sec delay_sec max_active_steps steps container ssh secrets consts defaults actions "
+    "step_types log_output max_output_size mail_on error_mail info_mail wait_mail smtp registry_auths "
+    "schedule timezone skip_if_successful catchup catchup_window overlap jitter start_date end_date watch "
+    "suspend restart_wait_sec queue priority max_active_runs hist_retention_days hist_retention_runs "
+    "retry_policy",
+    aliases={"labels": "tags", "precondition": "preconditions", "overlap_policy": "overlap"},
+    unused="group max_clean_up_time_sec log_dir otel worker_selector run_config llm artifacts resources "
+    "webhook kubernetes redis s3 harness harnesses tasks tools",
     only1="precondition wait_mail",
     only2="labels shell_args catchup_window overlap_policy hist_retention_runs retry_policy artifacts "
     "resources webhook kubernetes redis s3 harness harnesses tasks tools consts defaults actions step_types",
 )
 STEP = Keys(
-    used="name id description command run script shell shell_args working_dir env depends output stdout "
-    "stderr continue_on retry_policy repeat_policy preconditions timeout_sec signal_on_stop executor "
-    "type config",
+    used="name id description command run script exec shell shell_args working_dir env depends output "
+    "outputs stdout stderr continue_on retry_policy repeat_policy preconditions timeout_sec signal_on_stop "
+    "executor type config action container call params parallel foreach value routes approval log_output "
+    "mail_on_error",
     aliases={"precondition": "preconditions", "dir": "working_dir", "with": "config"},
-    unused="params mail_on_error log_output worker_selector inputs dependencies output_schema",
-    later="call parallel container llm messages routes value tools approval foreach outputs exec action "
-    "agent shell_packages",
+    unused="worker_selector inputs dependencies output_schema llm messages tools agent shell_packages",
     only1="executor precondition dir",
     only2="with shell_args inputs dependencies output_schema routes value tools approval foreach outputs "
     "exec action agent",
-    later1="run",
+    aliases1={"run": "call"},
 )
+SCHEDULE = Keys(used="start stop restart")
+TIMETABLE = Keys(used="kind expression at timezone", aliases={"cron": "expression"}, unused="profile")
 HANDLER_ON = Keys(used="init success failure abort exit wait", aliases={"cancel": "abort"}, only1="cancel")
-PRECONDITION = Keys(
-    used="condition expected negate", aliases={"command": "condition"}, later="eval", only2="eval"
-)
+PRECONDITION = Keys(used="condition eval expected negate", aliases={"command": "condition"}, only2="eval")
 CONTINUE_ON = Keys(used="failure skipped exit_code output mark_success", aliases={"failed": "failure"})
 RETRY_POLICY = Keys(used="limit interval_sec exit_code backoff max_interval_sec")
 REPEAT_POLICY = Keys(used="repeat interval_sec limit condition expected exit_code backoff max_interval_sec")
-OUTPUT = Keys(
-    used="name key omit",
-    unused="schema",
-    later="value from path decode select",
-    only2="value from path decode select",
-)
+OUTPUT = Keys(used="name key omit", unused="schema")
+OUTPUT_FIELD = Keys(used="value from path decode select type")
+OUTPUTS = Keys(used="name type path")
 EXECUTOR = Keys(used="type config", aliases={"with": "config"})
+EXEC = Keys(used="command args")
+PARALLEL = Keys(used="items max_concurrent")
+FOREACH = Keys(used="items as key max_concurrent steps collect")
+APPROVAL = Keys(used="prompt input required rewind_to")
+SECRET = Keys(used="name provider key options", unused="ref")
+MAIL_ON = Keys(used="failure success wait")
+MAIL = Keys(used="from to prefix attach_logs")
+DEFAULTS = Keys(
+    used="retry_policy continue_on repeat_policy timeout_sec mail_on_error signal_on_stop env preconditions"
+)
+ACTION = Keys(used="template input_schema type", unused="description output_schema")
 PARAM = Keys(
-    used="name default",
-    unused="description type required enum minimum maximum min_length max_length pattern",
-    later="eval",
+    used="name default description type required enum minimum maximum min_length max_length pattern eval",
 )
 
 NESTED = {
@@ -138,5 +141,9 @@ NESTED = {
     "retry_policy": RETRY_POLICY,
     "repeat_policy": REPEAT_POLICY,
     "output": OUTPUT,
+    "parallel": PARALLEL,
+    "error_mail": MAIL,
+    "info_mail": MAIL,
+    "wait_mail": MAIL,
 }
 """The tables below a field whose own keys tell the dialects apart."""

@@ -30,6 +30,8 @@ def wrong_dag_name(name: str) -> str | None:
         return f"the name '{name[:LONGEST]}...' has {len(name)} characters; the most allowed is {LONGEST}"
     if not _DAG.fullmatch(name) or name in (".", ".."):
         return f"the name '{name}' may hold only letters, digits, '_', '.' and '-'"
+    if name.startswith("-"):
+        return f"the name '{name}' must not begin with '-', as an option does"
     return None
 
 

@@ -1,11 +1,13 @@
-"""The nested parts of a step: conditions, continue_on, retry and repeat policies, output, executor."""
+"""The nested parts of a step: conditions, continue_on, retry and repeat policies, signals, executor."""
 
 from __future__ import annotations
 
-from dagfs.model.dag import Condition, ContinueOn, Executor, Output, RepeatPolicy, RetryPolicy
-from dagfs.spec import keys
-from dagfs.spec.names import is_variable_name
-from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind, plain
+from collections.abc import Callable
+from typing import Any
+
+from dagfs.model.dag import Condition, ContinueOn, Executor, RepeatPolicy, RetryPolicy
+from dagfs.spec import config, keys
+from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
 from dagfs.spec.reader import Fields, Reader
 
 SHELL_NAMES = ("", "command", "shell")
@@ -28,10 +30,14 @@ def _condition(reader: Reader, node: Node, key: str) -> Condition | None:
         reader.error(node.mark, f"each of {key} must be a text or a map, not {kind(node)}")
         return None
     fields = reader.fields(node, keys.PRECONDITION, key)
-    condition = reader.string(fields["condition"].value, "condition") if "condition" in fields else ""
-    if not condition and not fields.refused:
+    condition, text = (
+        reader.string(fields[name].value, name) if name in fields else "" for name in ("condition", "eval")
+    )
+    if not condition and not text and not fields.refused:
         reader.error(node.mark, f"each of {key} needs a condition")
-    return Condition(condition, _expected(reader, fields), _flag(reader, fields, "negate"))
+    if condition and text:
+        reader.error(fields["eval"].mark, f"each of {key} has a condition or eval, not both")
+    return Condition(condition, _expected(reader, fields), _flag(reader, fields, "negate"), text)
 
 
 def _expected(reader: Reader, fields: Fields) -> str | None:
@@ -148,33 +154,6 @@ def _mode(reader: Reader, fields: Fields, entry: Entry) -> str:
     return value
 
 
-def output(reader: Reader, entry: Entry) -> Output:
-    """The name of a variable, or a map with `name`, `key`, `omit`."""
-    node = entry.value
-    if isinstance(node, Scalar):
-        return Output(_variable_name(reader, node, entry.key)) if node.value is not None else Output()
-    if isinstance(node, Sequence):
-        reader.error(node.mark, f"{entry.key} must be a name or a map, not a list")
-        return Output()
-    fields = reader.fields(node, keys.OUTPUT, entry.key)
-    if "name" not in fields and not fields.refused:
-        reader.error(node.mark, f"{entry.key} needs a name")
-    name = _variable_name(reader, fields["name"].value, "name") if "name" in fields else ""
-    key = reader.string(fields["key"].value, "key") if "key" in fields else ""
-    return Output(name, key, _flag(reader, fields, "omit"))
-
-
-def _variable_name(reader: Reader, node: Node, what: str) -> str:
-    name = reader.string(node, what).strip().removeprefix("$").removeprefix("{").removesuffix("}")
-    if isinstance(node, Scalar) and not is_variable_name(name):
-        reader.error(
-            node.mark,
-            f"'{node.text}' cannot be the name of a variable",
-            "use letters, digits and _, and no digit first",
-        )
-    return name
-
-
 def executor(reader: Reader, fields: Fields) -> Executor:
     """From `executor`, or from `type` with `config` (in later versions `with`)."""
     if "executor" not in fields:
@@ -193,22 +172,45 @@ def executor(reader: Reader, fields: Fields) -> Executor:
     return _executor(reader, inner.get("type"), inner.get("config"))
 
 
-def _executor(reader: Reader, named: Entry | None, config: Entry | None) -> Executor:
-    said = reader.string(named.value, named.key) if named else ""
-    if named and said in SUB_DAG_TYPES:
-        reader.error(named.value.mark, f"the executor '{said}' is not supported yet")
-    settings: dict[str, object] = {}
-    if config and not (isinstance(config.value, Scalar) and config.value.value is None):
-        node = reader.mapping(config.value, config.key)
-        settings = plain(node) if node else {}
-    return Executor(_EXECUTOR_ALIASES.get(said, said), settings)
+def _executor(reader: Reader, named: Entry | None, settings: Entry | None) -> Executor:
+    said = reader.string(named.value, named.key).strip() if named else ""
+    kind_ = _EXECUTOR_ALIASES.get(said, said)
+    return Executor(kind_, config.settings(reader, settings, kind_) if settings else {})
 
 
-def config_marks(fields: Fields) -> Mapping | None:
+def config_node(fields: Fields) -> Mapping | None:
     """The map that holds the executor's settings, wherever it stands."""
-    config = fields.get("config")
+    here = fields.get("config")
     if "executor" in fields and isinstance(fields["executor"].value, Mapping):
         inner = fields["executor"].value
         node = inner.get("config") or inner.get("with")
         return node if isinstance(node, Mapping) else None
-    return config.value if config and isinstance(config.value, Mapping) else None
+    return here.value if here and isinstance(here.value, Mapping) else None
+
+
+# -- what a step and `defaults:` both have -------------------------------------------------------
+
+_SIGNALS = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP "
+    "TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+)
+SIGNALS = frozenset(f"SIG{name}" for name in _SIGNALS.split())
+
+
+def signal(reader: Reader, entry: Entry) -> str:
+    """The name of a signal, in capitals."""
+    name = reader.string(entry.value, entry.key).strip().upper()
+    if name and name not in SIGNALS:
+        reader.error(entry.mark, f"there is no signal '{name}'", reader.suggestion(name, SIGNALS))
+    return name
+
+
+COMMON: dict[str, Callable[[Reader, Entry], Any]] = {
+    "continue_on": continue_on,
+    "retry_policy": retry_policy,
+    "repeat_policy": repeat_policy,
+    "preconditions": conditions,
+    "timeout_sec": lambda reader, entry: reader.seconds(entry.value, entry.key),
+    "signal_on_stop": signal,
+    "mail_on_error": lambda reader, entry: reader.boolean(entry.value, entry.key),
+}

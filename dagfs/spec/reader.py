@@ -16,8 +16,6 @@ from dagfs.spec.yaml import Text
 _WORDS_COMPARED = 20_000
 """The most words looked through for did-you-mean hints in one file, so that hints stay cheap."""
 
-_SUB_DAG = "in Dagu 1 run: names a sub-DAG; for a command write command:, or read the file as dagu2"
-
 
 class Fields(dict[str, Entry]):
     """The entries of one mapping by our field names, as far as they are used."""
@@ -63,10 +61,6 @@ class Reader:
                 found.refused = True
             elif key.use == "used":
                 self._keep(found, key, entry)
-            elif key.use == "later":
-                hint = _SUB_DAG if key.field == "run" else None
-                self.error(entry.mark, f"key '{entry.key}' in {where} is not supported yet", hint)
-                found.refused = True
             else:
                 self.warning(entry.mark, f"key '{entry.key}' is not used by this version")
         return found

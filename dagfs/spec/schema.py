@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dagfs.spec.fields import PLACES, Field, Place
 from dagfs.spec.keys import Key, camel
-from dagfs.spec.steps import SIGNALS
+from dagfs.spec.policies import SIGNALS
 
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -41,6 +41,13 @@ _ENV_MAP: Schema = {
     "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
     "additionalProperties": _TEXT,
 }
+_TIMETABLES: Schema = {
+    "anyOf": [
+        _TEXT,
+        _ref("schedule.start"),
+        {"type": "array", "items": {"anyOf": [_TEXT, _ref("schedule.start")]}},
+    ]
+}
 _ASSIGNMENT: Schema = {"type": "string", "pattern": "="}
 _SIGNAL = "^\\s*[sS][iI][gG]({})\\s*$".format(
     "|".join(
@@ -55,6 +62,13 @@ SHAPES: dict[str, Shape] = {
     "texts": Shape("a text or a list of texts", _TEXTS),
     "tags": Shape(
         "words with commas, a list of words, or a map", {"anyOf": [_TEXTS, _ENV_MAP | {"propertyNames": {}}]}
+    ),
+    "value": Shape("any value", {}),
+    "list": Shape("a list", {"type": "array"}),
+    "number": Shape("a number", {"type": "number"}),
+    "param_type": Shape(
+        "`string`, `integer`, `number`, `boolean`, `array` or `object`",
+        {"enum": ["string", "integer", "number", "boolean", "array", "object"]},
     ),
     "flag": Shape("true or false", {"type": ["boolean", "null"]}),
     "seconds": Shape("a number of seconds", {"type": ["number", "null"], "minimum": 0}),
@@ -77,6 +91,19 @@ SHAPES: dict[str, Shape] = {
                 {"type": "string", "pattern": "^([wW][hH][iI][lL][eE]|[uU][nN][tT][iI][lL])$"},
             ]
         },
+    ),
+    "integer": Shape("a whole number, which may be negative", _CODE),
+    "limit": Shape("a whole number; 0 or less for none", _CODE),
+    "duration": Shape("seconds, or a time such as `1h30m`", _TEXT),
+    "catchup": Shape("`none`, `latest` or `all`", {"enum": ["none", "latest", "all", "", None]}),
+    "overlap": Shape(
+        "`skip`, `queue`, `latest`, `allow` or `cancel`",
+        {"enum": ["skip", "queue", "all", "latest", "allow", "cancel", "", None]},
+    ),
+    "timetables": Shape("a cron expression, a map, or a list of these", _TIMETABLES),
+    "schedule": Shape(
+        "a cron expression, a list of entries, or a map of `start`, `stop` and `restart`",
+        {"anyOf": [_TIMETABLES, _ref("schedule")]},
     ),
     "map": Shape("a map", {"type": ["object", "null"]}),
     "env": Shape(
@@ -117,6 +144,12 @@ SHAPES: dict[str, Shape] = {
                 {"type": "string", "pattern": r"^\s*\$?\{?[A-Za-z_][A-Za-z0-9_]*\}?\s*$"},
                 {"type": "null"},
                 _ref("steps.output"),
+                # Dagu 2: from name to a value, or to where it comes from.
+                {
+                    "type": "object",
+                    "not": {"properties": {"name": _TEXT}, "required": ["name"]},
+                    "additionalProperties": {"anyOf": [_ref("steps.output.NAME"), {}]},
+                },
             ]
         },
     ),
@@ -132,6 +165,39 @@ SHAPES: dict[str, Shape] = {
             ]
         },
     ),
+    "container": Shape(
+        "the name of a container, or a map", {"anyOf": [{"type": "string"}, {"type": "object"}]}
+    ),
+    "logins": Shape("a map by registry, or JSON text", {"type": ["object", "string", "null"]}),
+    "consts": Shape(
+        "a map, or a list of maps",
+        {"anyOf": [{"type": ["object", "null"]}, {"type": "array", "items": {"type": "object"}}]},
+    ),
+    "secrets": Shape("a list of maps", {"type": ["array", "null"], "items": _ref("secrets")}),
+    "defaults": Shape("a map", _ref("defaults")),
+    "actions": Shape(
+        "a map from name to action", {"type": "object", "additionalProperties": _ref("actions")}
+    ),
+    "log_output": Shape("`separate` or `merged`", {"enum": ["separate", "merged", "", None]}),
+    "mail_on": Shape("a map", _ref("mail_on")),
+    "mail": Shape("a map", _ref("error_mail")),
+    "any value": Shape("a value", {}),
+    "exec": Shape("a program with its arguments, as a text or a map", {"anyOf": [_TEXT, _ref("steps.exec")]}),
+    "items": Shape("a list, or a text that comes to one", {"type": [*_SCALARS, "array"]}),
+    "parallel": Shape(
+        "a list of items, a text that comes to one, or a map",
+        {"anyOf": [{"type": ["string", "array"]}, _ref("steps.parallel")]},
+    ),
+    "foreach": Shape("a map", _ref("steps.foreach")),
+    "routes": Shape(
+        "a map from value or pattern to steps", {"type": "object", "additionalProperties": _TEXTS}
+    ),
+    "approval": Shape("a map", {"anyOf": [{"enum": [True, None]}, _ref("steps.approval")]}),
+    "outputs": Shape(
+        "a list of names or maps",
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, _ref("steps.outputs")]}},
+    ),
+    "stream": Shape("a file, or a map", {"type": [*_SCALARS, "object"]}),
     "retry_policy": Shape("a map", _ref("steps.retry_policy")),
     "repeat_policy": Shape("a map", _ref("steps.repeat_policy")),
     "executor": Shape("a name or a map", {"anyOf": [_TEXT, _ref("steps.executor")]}),
@@ -202,8 +268,6 @@ def _spellings(place: Place, dialect: str) -> Iterator[tuple[str, Key]]:
 def _property(place: Place, key: Key, word: str, dialect: str) -> Schema:
     field = place.fields.get(key.field, Field(""))
     doc = field.doc
-    if key.use == "later":
-        return {"not": {}, "description": f"Not supported yet. {doc}".strip()}
     if key.use == "unused":
         return {"deprecated": True, "description": f"Read, and without effect in this version. {doc}".strip()}
     if word not in (key.field, camel(key.field)):

@@ -268,6 +268,8 @@ class _Walk:
             escaped = reference.start > 0 and content[reference.start - 1] == "\\"
             if escaped or (whole and not reference.path and reference.slice is None):
                 continue
+            if self.table.scope.literal_quotes and not reference.path:
+                continue
             name = self.table.name(reference)
             if name is not None:
                 if reference.start > last:

@@ -1,45 +1,25 @@
-"""Steps and handlers: from nodes to drafts, and from drafts, once all names are known, to steps."""
+"""Steps and handlers: from nodes to drafts."""
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dagfs.model.dag import HANDLER_EVENTS, Mark, Step
-from dagfs.spec import keys, policies, variables
-from dagfs.spec.names import wrong_id, wrong_step_name
+from dagfs.model.dag import HANDLER_EVENTS
+from dagfs.model.dag import Approval, Call, Executor, Mark, Step
+from dagfs.spec import actions, calls, check, config, documents, keys, outputs, policies, variables
+from dagfs.spec.drafts import Draft, name_drafts
+from dagfs.spec.inherited import Inherited
+from dagfs.spec.names import LONGEST, wrong_id, wrong_step_name
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
 from dagfs.spec.reader import Fields, Reader
 
-_SIGNALS = (
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP "
-    "TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-)
-SIGNALS = frozenset(f"SIG{name}" for name in _SIGNALS.split())
-
-
-@dataclass(slots=True)
-class Draft:
-    """A step that was read, but whose name and dependencies may still be open."""
-
-    mark: Mark
-    values: dict[str, Any] = field(default_factory=dict)
-    """Fields of `Step`, `depends` left out."""
-    marks: dict[str, Mark] = field(default_factory=dict)
-    words: list[tuple[str, Mark]] | None = None
-    """What `depends` says, names and ids mixed; None where there is no such key."""
-    before: range = range(0)
-    """Places of the drafts it follows in a chain."""
-
-    @property
-    def name(self) -> str:
-        return str(self.values.get("name", ""))
-
-    @property
-    def id(self) -> str:
-        return str(self.values.get("id", ""))
+_ONE_COMMAND = frozenset(("jq", "http", "mail", "archive", "python"))
+"""Executors that take a single command."""
+_LOGS = ("separate", "merged")
 
 
 def shell_words(reader: Reader, entry: Entry) -> tuple[str, ...]:
@@ -53,12 +33,26 @@ def shell_words(reader: Reader, entry: Entry) -> tuple[str, ...]:
         return ()
 
 
+def log_output(reader: Reader, entry: Entry) -> str:
+    """`separate` or `merged`."""
+    said = reader.string(entry.value, entry.key)
+    if said and said not in _LOGS:
+        hint = reader.suggestion(said, _LOGS)
+        reader.error(entry.value.mark, f"{entry.key} must be 'separate' or 'merged', not '{said}'", hint)
+    return said if said in _LOGS else ""
+
+
 @dataclass(slots=True)
 class StepReader:
-    """Reads steps with the same reader and the same known executors (None: do not check)."""
+    """Reads the steps of one document: what they inherit, and the executors there are (None: any)."""
 
     reader: Reader
     executors: Collection[str] | None = None
+    around: Inherited = Inherited()
+    chained: bool = False
+    """Steps follow each other, inline bodies too."""
+    around_body: Callable[[], str] = str
+    """Gives the lines that an inline body has from the DAG around it."""
 
     # -- the forms of `steps:` -----------------------------------------------------------------
 
@@ -110,6 +104,8 @@ class StepReader:
             draft = self._draft(fields[event].value, f"the {event} handler")
             if draft.words:
                 self.reader.error(draft.words[0][1], f"the {event} handler cannot depend on steps")
+            if draft.router or "approval" in draft.values:
+                self.reader.error(draft.mark, f"the {event} handler cannot be a router, or wait for approval")
             draft.values.setdefault("name", "on" + event.capitalize())
             draft.marks[""] = fields[event].mark
             found[event] = Step(**draft.values, marks=draft.marks)
@@ -123,7 +119,7 @@ class StepReader:
             name = node.get("name")
             if isinstance(name, Scalar) and name.text:
                 where = f"step '{name.text}'"
-            self._fill(draft, self.reader.fields(node, keys.STEP, where), where)
+            self._fill(draft, self.reader.fields(self._rewritten(node), keys.STEP, where), where)
         elif isinstance(node, Sequence):
             self.reader.error(node.mark, f"{where} must be a command or a map, not a list")
         elif node.value is None:
@@ -131,7 +127,17 @@ class StepReader:
         else:
             draft.values["command"] = (node.text,)
             draft.marks["command"] = node.mark
+            draft.kind = "script" if "\n" in node.text.strip() else "cmd"
+            self._place(draft, Fields())
         return draft
+
+    def _rewritten(self, node: Mapping) -> Mapping:
+        """The step with actions said in older keys."""
+        if self.reader.dialect.name == "dagu1":
+            return node
+        return actions.rewrite(
+            self.reader, self.around.templates.expand(self.reader, node), frozenset(self.executors or ())
+        )
 
     def _fill(self, draft: Draft, fields: Fields, where: str) -> None:
         for name, entry in fields.items():
@@ -150,33 +156,37 @@ class StepReader:
             draft.marks |= marks
         if "depends" in fields:
             draft.words = list(self.reader.marked_strings(fields["depends"].value, fields["depends"].key))
-        self._executor(draft, fields)
-        self._check_outputs(draft)
+        self._outputs(draft, fields)
+        self._items(draft, fields, where)
+        self._place(draft, fields)
         self._check_work(draft, fields, where)
 
     def _check_words(self, draft: Draft) -> None:
-        """Names, ids and signals must be well formed; a wrong id is dropped so that nothing finds it."""
+        """Names and ids must be well formed; a wrong id is dropped so that nothing finds it."""
         if wrong := wrong_step_name(draft.name):
             self.reader.error(draft.marks["name"], wrong)
         if draft.id and (wrong := wrong_id(draft.id)):
             self.reader.error(draft.marks["id"], wrong)
-        signal = draft.values.get("signal_on_stop", "")
-        if signal and signal not in SIGNALS:
-            hint = self.reader.suggestion(signal, SIGNALS)
-            self.reader.error(draft.marks["signal_on_stop"], f"there is no signal '{signal}'", hint)
 
     def _command(self, draft: Draft, fields: Fields) -> None:
-        """`command` and `run` are the same thing: shell texts."""
-        both = [entry for name, entry in fields.items() if name in ("command", "run")]
-        if len(both) == 2:
-            same = f"'{both[1].key}' says the same as '{both[0].key}' in line {both[0].line}"
-            self.reader.error(both[1].mark, same, "keep one of the two")
-        for entry in both[:1]:
-            lines = self.reader.strings(entry.value, entry.key)
+        """`command`, `run` and `exec` are the same thing: what is run."""
+        said = [entry for name, entry in fields.items() if name in ("command", "run", "exec")]
+        if len(said) > 1:
+            same = f"'{said[1].key}' says the same as '{said[0].key}' in line {said[0].line}"
+            self.reader.error(said[1].mark, same, "keep one of the two")
+        for entry in said[:1]:
             draft.marks["command"] = entry.mark
             draft.marks |= _text_mark("command", entry)
+            if entry.key == "exec":
+                lines: tuple[str, ...] = (actions.direct(self.reader, entry),)
+                draft.values["shell"] = ("direct",)
+            else:
+                lines = self.reader.strings(entry.value, entry.key)
             if any(line.strip() for line in lines):
                 draft.values["command"] = lines
+        lines = draft.values.get("command", ())
+        if "script" in draft.values or (len(lines) == 1 and "\n" in lines[0].strip()):
+            draft.kind = "script"
 
     def _shell(self, draft: Draft, fields: Fields) -> None:
         words: tuple[str, ...] = ()
@@ -186,36 +196,196 @@ class StepReader:
         if words:
             draft.values["shell"] = words
 
-    def _executor(self, draft: Draft, fields: Fields) -> None:
-        if not fields.keys() & {"executor", "type", "config"}:
+    def _outputs(self, draft: Draft, fields: Fields) -> None:
+        published: tuple[Any, ...] = ()
+        if "output" in fields:
+            made, more = outputs.output(self.reader, fields["output"])
+            draft.values |= {"output": made} if made.name else {}
+            published += more
+        for name in ("stdout", "stderr"):
+            if name in fields:
+                path, more = outputs.stream(self.reader, fields[name])
+                draft.values |= {name: path} if path else {}
+                published += more
+        if "outputs" in fields:
+            published += outputs.outputs(self.reader, fields["outputs"])
+            draft.marks["outputs"] = fields["outputs"].mark
+        if published:
+            draft.values["outputs"] = published
+        out, err = draft.values.get("stdout"), draft.values.get("stderr")
+        if out and out == err:
+            hint = "give one of them: the step's log has both"
+            self.reader.error(draft.marks["stderr"], "stdout and stderr name the same file", hint)
+
+    # -- what the engine does itself -------------------------------------------------------------
+
+    def _items(self, draft: Draft, fields: Fields, where: str) -> None:
+        """Sub-DAGs, `parallel` and `foreach`."""
+        if "call" in fields:
+            draft.values["call"] = calls.call(self.reader, fields["call"], fields.get("params"))
+            draft.kind = "dag"
+        if "parallel" in fields:
+            draft.values["parallel"] = calls.parallel(self.reader, fields["parallel"])
+            draft.kind = "parallel"
+        if "foreach" in fields:
+            self._foreach(draft, fields["foreach"], where)
+            draft.kind = "foreach"
+        self._check_calls(fields, where)
+
+    def _check_calls(self, fields: Fields, where: str) -> None:
+        clashes = [("foreach", name) for name in ("call", "parallel", "command", "run", "script", "exec")]
+        clashes += [("call", name) for name in ("command", "run", "script", "exec")]
+        for one, other in clashes:
+            if one in fields and other in fields:
+                message = f"{where} has both '{fields[one].key}' and '{fields[other].key}'"
+                self.reader.error(fields[other].mark, message, "a step does one thing: keep one of the two")
+                fields.refused = True
+
+    def _foreach(self, draft: Draft, entry: Entry, where: str) -> None:
+        node = self.reader.mapping(entry.value, entry.key)
+        if node is None:
             return
-        made = draft.values["executor"] = policies.executor(self.reader, fields)
+        fields = self.reader.fields(node, keys.FOREACH, entry.key)
+        draft.values["parallel"] = calls.foreach(self.reader, fields, entry)
+        if "steps" not in fields:
+            if not fields.refused:
+                self.reader.error(entry.mark, f"{entry.key} needs steps")
+            return
+        inner = fields["steps"]
+        drafts = self.steps(inner, self.chained)
+        if not drafts:
+            self.reader.error(inner.mark, f"{entry.key} needs at least one step")
+        name_drafts(drafts, self.reader.dialect.name)
+        check.check_steps(self.reader, drafts, self.chained)
+        name = re.sub(r"[^A-Za-z0-9_.]+", "-", draft.id or draft.name or "foreach").strip("-.")
+        type_ = "chain" if self.chained else "graph"
+        body = f"name: {name[:LONGEST] or 'foreach'}\ntype: {type_}\n{self.around_body()}"
+        body += documents.entry_text(self.reader.text, inner)
+        read = documents.parsed(body)
+        draft.values["call"] = Call(body=body, body_sha256=documents.digest(read) if read else "")
+
+    # -- where it runs ---------------------------------------------------------------------------
+
+    def _place(self, draft: Draft, fields: Fields) -> None:
+        """The executor, completed by what the DAG says for all steps, and its defaults."""
+        said = self._executor(draft, fields)
+        if said is not None and said.type == "router":
+            self._router(draft, fields, said)
+        elif said is not None and said.type in policies.SUB_DAG_TYPES:
+            self._sub_dag(draft, fields, said)
+        elif said is not None and said.type == "hitl":
+            self._hitl(draft, fields, said)
+        elif "value" in fields or "routes" in fields:
+            odd = fields.get("routes") or fields["value"]
+            self.reader.error(odd.mark, f"'{odd.key}' belongs to a step of type router")
+        engine_work = draft.router or "call" in draft.values
+        if not engine_work:
+            waits = said is None and "approval" in draft.values and not self._is_busy(fields)
+            said = Executor("hitl") if waits else said
+            made = said or self.around.executor()
+            if made is not None:
+                draft.values["executor"] = made
+        self.around.complete(draft.values)
+
+    def _executor(self, draft: Draft, fields: Fields) -> Executor | None:
+        """What the step itself says of where it runs; None where it says nothing."""
+        if "container" in fields:
+            if other := fields.get("executor") or fields.get("type"):
+                say = f"'container' beside '{other.key}' in line {other.line}"
+                self.reader.error(fields["container"].mark, say, "keep one of the two")
+            draft.marks["executor"] = fields["container"].mark
+            if draft.kind == "cmd":
+                draft.kind = "docker"
+            return Executor("docker", config.container(self.reader, fields["container"]))
+        if not fields.keys() & {"executor", "type", "config"}:
+            return None
+        made = policies.executor(self.reader, fields)
         for name in ("type", "executor"):
             if name in draft.marks:
                 draft.marks["executor"] = draft.marks["executor.type"] = draft.marks[name]
-        settings = policies.config_marks(fields)
-        for entry in settings.entries if settings else ():
-            draft.marks[f"executor.config.{entry.key}"] = entry.mark
-        known = self.executors is None or made.type in (*self.executors, "shell", *policies.SUB_DAG_TYPES)
-        if not known:
-            hint = self.reader.suggestion(made.type, self.executors or ())
-            self.reader.error(draft.marks["executor"], f"there is no executor '{made.type}'", hint)
+        node = policies.config_node(fields)
+        for entry in node.entries if node else ():
+            canonical = config.snake(entry.key) if made.type in config.CANONICAL else entry.key
+            draft.marks[f"executor.config.{canonical}"] = entry.mark
+        draft.marks.setdefault("executor", draft.marks.get("config", draft.mark))
+        self._check_type(draft, made, fields)
+        if made.type != "shell" and draft.kind in ("cmd", "script"):
+            draft.kind = made.type
+        return made
 
-    def _check_outputs(self, draft: Draft) -> None:
-        out, err = draft.values.get("stdout"), draft.values.get("stderr")
-        if out and out == err:
-            self.reader.error(
-                draft.marks["stderr"],
-                "stdout and stderr name the same file",
-                "give one of them: the step's log has both",
-            )
+    def _check_type(self, draft: Draft, made: Executor, fields: Fields) -> None:
+        known = {*(self.executors or ()), *config.CANONICAL, "shell", "router", *policies.SUB_DAG_TYPES}
+        if actions.is_outside(made.type) and made.type not in (self.executors or ()):
+            message = f"dagfs has no executor '{made.type}': this step fails when it is run"
+            self.reader.warning(draft.marks["executor"], message)
+        elif self.executors is not None and made.type not in known:
+            hint = self.reader.suggestion(made.type, known)
+            self.reader.error(draft.marks["executor"], f"there is no executor '{made.type}'", hint)
+        lines = fields.get("command") or fields.get("run")
+        if made.type in _ONE_COMMAND and lines and len(draft.values.get("command", ())) > 1:
+            self.reader.error(lines.mark, f"the executor '{made.type}' takes one command, not a list")
+
+    def _router(self, draft: Draft, fields: Fields, said: Executor) -> None:
+        at = fields.get("type") or fields.get("executor") or next(iter(fields.values()))
+        draft.values["router"] = calls.router(self.reader, fields.get("value"), fields.get("routes"), at)
+        draft.marks["router"] = fields["routes"].mark if "routes" in fields else at.mark
+        draft.kind = "router"
+
+    def _sub_dag(self, draft: Draft, fields: Fields, said: Executor) -> None:
+        """`executor: dag` with `call:`, or with the DAG's name among its settings."""
+        at = fields.get("type") or fields.get("executor")
+        if "call" in draft.values or at is None:
+            return
+        inner = policies.config_node(fields)
+        here = {entry.key: entry for entry in inner.entries} if inner else {}
+        named = here.get("dag") or here.get("name")
+        if named is None:
+            self.reader.error(at.mark, f"the executor '{said.type}' needs call: with the name of a DAG")
+            fields.refused = True
+            return
+        given = fields.get("params") or here.get("params")
+        draft.values["call"] = calls.call(self.reader, named, given)
+
+    def _hitl(self, draft: Draft, fields: Fields, said: Executor) -> None:
+        """A step that only waits for somebody: its settings are those of an approval."""
+        node = policies.config_node(fields)
+        entries = {entry.key: entry for entry in node.entries} if node else {}
+        if "form" in entries:
+            names, required = calls.form(self.reader, entries["form"])
+            prompt = self.reader.string(entries["prompt"].value, "prompt") if "prompt" in entries else ""
+            made = Approval(prompt, names, required)
+        elif node is not None:
+            at = fields.get("config") or fields["executor"]
+            made = calls.approval(self.reader, Entry(at.key, node, at.line, at.column))
+        else:
+            made = Approval()
+        draft.values["approval"] = made
+        draft.values["executor"] = replace(said, config={})
+
+    @staticmethod
+    def _is_busy(fields: Fields) -> bool:
+        """It has something that a shell or another program is to run."""
+        said = (fields[name] for name in ("command", "run", "script", "exec") if name in fields)
+        return any(not _is_empty(entry.value) or isinstance(entry.value, Mapping) for entry in said)
 
     def _check_work(self, draft: Draft, fields: Fields, where: str) -> None:
-        busy = any(
-            not _is_empty(fields[name].value) for name in ("command", "run", "script") if name in fields
-        )
         made = draft.values.get("executor")
-        if not busy and not fields.refused and (made is None or made.type == "shell"):
+        engine = {"call", "router"} & draft.values.keys()
+        local = made is None or made.type == "shell" or "executor" not in draft.marks
+        if "params" in fields and "call" not in draft.values and local:
+            self.reader.warning(
+                fields["params"].mark, "params are those of a sub-DAG, and this step has none"
+            )
+        if "parallel" in fields and "call" not in draft.values and not fields.refused:
+            hint = "name the DAG that each item runs with call:"
+            self.reader.error(fields["parallel"].mark, f"{where} has items, but no DAG to run them", hint)
+        elif (
+            not self._is_busy(fields)
+            and local
+            and not engine
+            and "foreach" not in fields
+            and not fields.refused
+        ):
             key = "command" if self.reader.dialect.name == "dagu1" else "run"
             self.reader.error(draft.mark, f"{where} has nothing to run", f"give it {key}: or script:")
 
@@ -238,66 +408,16 @@ def _stripped(reader: Reader, entry: Entry) -> str:
     return _text(reader, entry).strip()
 
 
-def _stream(reader: Reader, entry: Entry) -> str:
-    if isinstance(entry.value, Mapping):
-        reader.error(entry.value.mark, f"{entry.key} as a map is not supported yet")
-        return ""
-    return _text(reader, entry)
-
-
-def _signal(reader: Reader, entry: Entry) -> str:
-    return _text(reader, entry).strip().upper()
-
-
 _READERS: dict[str, Callable[[Reader, Entry], Any]] = {
     "name": _text,
     "id": _stripped,
     "description": _text,
     "script": _text,
     "working_dir": _text,
-    "output": policies.output,
-    "stdout": _stream,
-    "stderr": _stream,
-    "continue_on": policies.continue_on,
-    "retry_policy": policies.retry_policy,
-    "repeat_policy": policies.repeat_policy,
-    "preconditions": policies.conditions,
-    "timeout_sec": lambda reader, entry: reader.seconds(entry.value, entry.key),
-    "signal_on_stop": _signal,
+    "log_output": log_output,
+    "approval": calls.approval,
+    **policies.COMMON,
 }
-
-
-# -- from drafts to steps ------------------------------------------------------------------------
-
-
-def name_drafts(drafts: list[Draft], dialect: str) -> None:
-    """Give every draft a name: `cmd_1`, `script_2`, `docker_3`; in our own dialect an id is a name too."""
-    taken = {draft.name for draft in drafts}
-    for place, draft in enumerate(drafts, 1):
-        if draft.name:
-            continue
-        name = draft.id if dialect != "dagu1" else ""
-        number = place
-        while not name or name in taken:
-            name = f"{_work(draft)}_{number}"
-            number += len(drafts)
-        taken.add(name)
-        draft.values["name"] = name
-
-
-def _work(draft: Draft) -> str:
-    made = draft.values.get("executor")
-    if made is not None and made.type != "shell":
-        return str(made.type)
-    command = draft.values.get("command", ())
-    several = len(command) == 1 and "\n" in command[0].strip()
-    return "script" if "script" in draft.values or several else "cmd"
-
-
-def finish(drafts: list[Draft], depends: Iterable[tuple[str, ...]]) -> Iterator[Step]:
-    """The steps, each with the names it waits for."""
-    for draft, names in zip(drafts, depends, strict=True):
-        yield Step(**draft.values, depends=names, marks=draft.marks)
 
 
 def _text_mark(name: str, entry: Entry) -> dict[str, Mark]:

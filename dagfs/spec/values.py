@@ -1,4 +1,4 @@
-"""What `$NAME` and `${…}` become: expansion of data, rewriting of commands, params, env and dotenv.
+"""What `$NAME` and `${…}` become: expansion of data, rewriting of commands, dotenv.
 
 Everything is done in one pass: a value that was put in is never looked at again. Backquotes and `$(…)`
 in data are text; only a shell that runs a step ever executes anything.
@@ -6,13 +6,13 @@ in data are text; only a shell that runs a step ever executes anything.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from dagfs.errors import Problem, SpecError
-from dagfs.model.dag import Param, Variable
 from dagfs.model.reference import PATTERN, Reference, references
+from dagfs.spec.posix import expansion_at
 from dagfs.spec.scope import Scope, StepRef
 from dagfs.spec.shelltext import (
     TOO_LONG,
@@ -29,8 +29,6 @@ __all__ = [
     "StepRef",
     "ValueRefused",
     "check_value",
-    "evaluate_env",
-    "evaluate_params",
     "expand",
     "exportable",
     "is_posix_shell",
@@ -40,55 +38,55 @@ __all__ = [
     "rewrite_shell",
 ]
 
-_HARMLESS = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
-_DEFAULT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:?)-([^{}]*)\}")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
+_HARMLESS = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 
 
-def expand(text: str, scope: Scope, *, keep_unknown: bool = True) -> str:
+def expand(text: str, scope: Scope, *, keep_unknown: bool = True, quote: bool = False) -> str:
     """The text with known references replaced by their values, for fields no shell reads.
 
-    `${X:-word}` gives `word` where X is unknown or empty. `\\$X` is the text `$X`. Unknown references
-    stay as they are, or become empty.
+    `${X:-word}` gives `word` where X is unknown or empty; the other expansions of POSIX work too.
+    `\\$X` is the text `$X`. Unknown references stay as they are, or become empty. With `quote` a
+    reference that stands alone in double quotes becomes a quoted text, as in a JSON document.
+    Raises Unset for `${X:?word}`.
     """
     if "$" not in text:
         return text
     out: list[str] = []
     place = 0
     while (dollar := text.find("$", place)) >= 0:
-        found = PATTERN.match(text, dollar)
-        default = None if found else _DEFAULT.match(text, dollar)
-        whole = found or default
-        if whole is None:
+        found = _at(text, dollar, scope, keep_unknown)
+        escaped = dollar > place and text[dollar - 1] == "\\"
+        if found is None:
             out.append(text[place : dollar + 1])
             place = dollar + 1
             continue
-        escaped = dollar > place and text[dollar - 1] == "\\"
+        value, end = found
         out.append(text[place : dollar - 1 if escaped else dollar])
-        if escaped:
-            out.append(whole[0])
-        elif default:
-            out.append(_or_default(default, scope, keep_unknown))
-        else:
-            out.append(_known(whole[0], scope, keep_unknown))
-        place = whole.end()
+        if quote and not escaped and text[dollar - 1 : dollar] == text[end : end + 1] == '"':
+            value = json.dumps(value, ensure_ascii=False)[1:-1]
+        out.append(text[dollar:end] if escaped else value)
+        place = end
     return "".join(out) + text[place:]
 
 
-def _known(said: str, scope: Scope, keep_unknown: bool) -> str:
-    value = scope.find(next(references(said)))
-    if value is None:
+def _at(text: str, dollar: int, scope: Scope, keep_unknown: bool) -> tuple[str, int] | None:
+    """What stands at this place and where it ends; None where it is no reference."""
+
+    def again(word: str) -> str:
+        return expand(word, scope, keep_unknown=keep_unknown)
+
+    found = PATTERN.match(text, dollar)
+    value = scope.find(next(references(found[0]))) if found else None
+    end = found.end() if found else 0
+    if value is None and (expansion := expansion_at(text, dollar)):
         # `${X-word}` looks like a name with a dash; where nothing has that name, it is X and a default.
-        default = _DEFAULT.fullmatch(said)
-        value = scope.variables.get(default[1]) if default else None
-    return (said if keep_unknown else "") if value is None else value
-
-
-def _or_default(found: re.Match[str], scope: Scope, keep_unknown: bool) -> str:
-    value = scope.variables.get(found[1])
-    if value is None or (found[2] and not value):
-        return expand(found[3], scope, keep_unknown=keep_unknown)
-    return value
+        if not found or expansion.name in scope.variables:
+            value, end = expansion.value(scope.variables.get(expansion.name), again), expansion.end
+    if not end:
+        return None
+    unknown = text[dollar:end] if keep_unknown else ""
+    return (unknown if value is None else value), end
 
 
 def rewrite_other(text: str, scope: Scope) -> str:
@@ -120,56 +118,12 @@ def _not_harmless(reference: Reference) -> ValueRefused:
     return ValueRefused(said, hint=hint)
 
 
-# -- params and env ------------------------------------------------------------------------------
-
-
 def parse_assignments(args: Sequence[str]) -> list[tuple[str, str]]:
     """`K=v` by name, anything else by its place among all (`1`, `2`, …)."""
     found = []
     for place, arg in enumerate(args, 1):
         named = _ASSIGNMENT.fullmatch(arg)
         found.append((named[1], named[2]) if named else (str(place), arg))
-    return found
-
-
-def evaluate_params(
-    declared: Sequence[Param],
-    overrides: Sequence[tuple[str, str]],
-    scope: Scope,
-    *,
-    keep_unknown: bool = False,
-) -> dict[str, str]:
-    """Every parameter's value, in order; each default may use the ones before it.
-
-    Overrides are data: nothing in them is expanded. A number names the parameter in that place, even
-    one with a name; names and places that are not declared are appended.
-    """
-    names = {param.name for param in declared}
-    given: dict[str, str] = {}
-    for name, value in overrides:
-        place = int(name) if name.isascii() and name.isdigit() else 0
-        at_place = name not in names and 0 < place <= len(declared)
-        given[declared[place - 1].name if at_place else name] = value
-    variables = dict(scope.variables)
-    layer = replace(scope, variables=variables)
-    found: dict[str, str] = {}
-    for param in declared:
-        if param.name in given:
-            value = given[param.name]
-        else:
-            value = expand(param.value, layer, keep_unknown=keep_unknown)
-        found[param.name] = variables[param.name] = value
-    return {**found, **{name: value for name, value in given.items() if name not in found}}
-
-
-def evaluate_env(entries: Iterable[Variable], scope: Scope, *, keep_unknown: bool = False) -> dict[str, str]:
-    """Every entry's value, in order; each may use the ones before it, and its own name's outer value."""
-    variables = dict(scope.variables)
-    layer = replace(scope, variables=variables)
-    found: dict[str, str] = {}
-    for entry in entries:
-        value = expand(entry.value, layer, keep_unknown=keep_unknown)
-        found[entry.name] = variables[entry.name] = value
     return found
 
 

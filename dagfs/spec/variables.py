@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from dagfs.model.dag import Mark, Param, Variable
-from dagfs.spec import keys
+from dagfs.spec import typed
 from dagfs.spec.names import is_param_name, is_variable_name
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind, plain
 from dagfs.spec.printed import printed
@@ -85,37 +86,66 @@ def _env_entries(reader: Reader, node: Node, what: str) -> Iterator[tuple[str, s
 
 
 def params(reader: Reader, entry: Entry) -> tuple[tuple[Param, ...], dict[str, Mark]]:
-    """A text, a list or a map; positional ones are named by their place among all (`1`, `2`, …)."""
+    """A text, a list, a map or a schema; positional ones are named by their place among all (`1`, `2`, …)."""
     found: dict[str, Param] = {}
     marks: dict[str, Mark] = {}
-    for place, (name, value, mark) in enumerate(_param_entries(reader, entry.value, entry.key), 1):
-        called = name or str(place)
-        if name and not is_param_name(name):
-            reader.error(mark, f"'{name}' cannot be the name of a parameter", _NAME_RULE)
+    for place, (param, mark) in enumerate(_params(reader, entry.value, entry.key), 1):
+        called = param.name or str(place)
+        if param.name and not is_param_name(param.name):
+            reader.error(mark, f"'{param.name}' cannot be the name of a parameter", _NAME_RULE)
         elif called in found and reader.dialect.name != "dagu1":
             reader.error(mark, f"the parameter '{called}' is there twice", "keep one of the two")
         else:
-            found[called] = Param(called, value)
+            found[called] = param if param.name else replace(param, name=called)
             marks[f"params.{called}"] = mark
     return tuple(found.values()), marks
 
 
-def _param_entries(reader: Reader, node: Node, what: str) -> Iterator[tuple[str, str, Mark]]:
-    if isinstance(node, Scalar):
-        if node.value is not None:
-            yield from _param_text(reader, node, what)
-    elif isinstance(node, Mapping):
-        yield from _param_map(reader, node, what)
-    else:
+def params_schema(reader: Reader, entry: Entry) -> str | dict[str, Any]:
+    """The schema that all parameters together must fit, or the file it is in; empty where there is none."""
+    node = typed.schema_node(reader, entry.value)
+    return typed.schema_value(reader, node) if node is not None else ""
+
+
+def _params(reader: Reader, node: Node, what: str) -> typed.Found:
+    schema = typed.schema_node(reader, node)
+    if schema is not None and isinstance(node, Mapping):
+        yield from _with_values(reader, node, schema)
+    elif isinstance(node, Sequence):
         for item in node.items:
             if isinstance(item, Sequence):
                 reader.error(item.mark, f"each item of {what} must be a text or a map, not a list")
-            elif isinstance(item, Mapping) and _is_rich(reader, item):
-                yield from _rich_param(reader, item)
-            elif isinstance(item, Mapping):
-                yield from _values(reader, _ordered(reader, item))
-            elif item.value is not None:
-                yield from _words(reader, item, what)
+            elif isinstance(item, Mapping) and typed.is_rich(reader, item):
+                yield from typed.rich_param(reader, item)
+            else:
+                yield from _plain_params(reader, item, what)
+    else:
+        yield from _plain_params(reader, node, what)
+
+
+def _plain_params(reader: Reader, node: Scalar | Mapping, what: str) -> typed.Found:
+    if isinstance(node, Mapping):
+        words = _values(reader, _ordered(reader, node))
+    elif node.value is None:
+        return
+    else:
+        words = _param_text(reader, node, what)
+    for name, value, mark in words:
+        yield Param(name, value), mark
+
+
+def _with_values(reader: Reader, node: Mapping, schema: Node) -> typed.Found:
+    """What a schema declares, with the `values:` beside it as defaults; then the values it does not know."""
+    beside = node.get("values") if schema is not node else None
+    given: dict[str, tuple[str, Mark]] = {}
+    if isinstance(beside, Mapping):
+        for name, value, mark in _values(reader, beside.entries):
+            given[name] = (value, mark)
+    for param, mark in typed.declared(schema) if isinstance(schema, Mapping) else ():
+        value, place = given.pop(param.name, (param.value, mark))
+        yield replace(param, value=value), place
+    for name, (value, mark) in given.items():
+        yield Param(name, value), mark
 
 
 def _param_text(reader: Reader, node: Scalar, what: str) -> Iterator[tuple[str, str, Mark]]:
@@ -156,16 +186,6 @@ def _json_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _param_map(reader: Reader, node: Mapping, what: str) -> Iterator[tuple[str, str, Mark]]:
-    if node.get("schema") is not None and node.get("values") is not None:
-        reader.error(node.mark, f"{what} with a schema is not supported yet")
-        return
-    if isinstance(node.get("properties"), Mapping):
-        reader.error(node.mark, f"{what} as a JSON schema is not supported yet")
-        return
-    yield from _values(reader, _ordered(reader, node))
-
-
 def _ordered(reader: Reader, node: Mapping) -> Iterable[Entry]:
     """Dagu 1 sorts the names of a map."""
     return sorted(node.entries) if reader.dialect.name == "dagu1" else node.entries
@@ -179,17 +199,3 @@ def _values(reader: Reader, entries: Iterable[Entry]) -> Iterator[tuple[str, str
         else:
             value = printed(plain(entry.value))
         yield entry.key, value, entry.mark
-
-
-def _is_rich(reader: Reader, node: Mapping) -> bool:
-    """Whether a list item describes a parameter (`name:` beside `default:` and the like)."""
-    if reader.dialect.name == "dagu1" or node.get("name") is None or len(node.entries) < 2:
-        return False
-    return all(entry.key in keys.PARAM.of("dagu2") for entry in node.entries)
-
-
-def _rich_param(reader: Reader, node: Mapping) -> Iterator[tuple[str, str, Mark]]:
-    fields = reader.fields(node, keys.PARAM, "a parameter")
-    name = reader.string(fields["name"].value, "name")
-    value = reader.string(fields["default"].value, "default") if "default" in fields else ""
-    yield name, value, fields["name"].mark

@@ -58,6 +58,8 @@ class Text:
     lines: tuple[str, ...] = ()
     documents: tuple[Node, ...] = ()
     problems: tuple[Problem, ...] = ()
+    starts: tuple[int, ...] = ()
+    """The line of each document: its `---`, or its first line where it has none."""
 
     def problem(self, mark: Mark, message: str, hint: str | None = None, severity: str = "error") -> Problem:
         """A problem at `mark`, with its line for the caret."""
@@ -93,7 +95,7 @@ def load(data: bytes, file: str) -> Text:
         builder.complaints.append(_translated(error))
     ordered = sorted(builder.complaints, key=lambda wrong: (wrong.mark.line, wrong.mark.column))
     problems = tuple(read.problem(wrong.mark, wrong.message, wrong.hint) for wrong in ordered)
-    return Text(file, read.lines, documents, problems)
+    return Text(file, read.lines, documents, problems, tuple(builder.starts))
 
 
 def load_plain(data: bytes, file: str) -> tuple[Any, Dictionary[str, Mark]]:
@@ -164,6 +166,7 @@ class _Builder:
     anchors: dict[str, tuple[Node, int] | None] = field(default_factory=dict)
     """By name; None while the anchored node is still being read."""
     total: int = 0
+    starts: list[int] = field(default_factory=list)
 
     def documents(self, text: str) -> tuple[Node, ...]:
         parser = _PARSER(text)
@@ -175,6 +178,7 @@ class _Builder:
                     return tuple(found)
                 if type(event) is DocumentStartEvent:
                     self.anchors = {}
+                    self.starts.append(event.start_mark.line + 1)
                     found.append(self._node(parser, parser.get_event(), 0)[0])
         finally:
             parser.dispose()

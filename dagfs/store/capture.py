@@ -47,6 +47,11 @@ def _unusable(path: Path, what: str, hint: str | None = None) -> SpecError:
     return SpecError([Problem(str(path), 0, 0, what, hint)])
 
 
+def too_large(path: Path) -> SpecError:
+    """The error for a spec that is no longer text of a person's size."""
+    return _unusable(path, f"it is larger than {LARGEST_SPEC >> 20} MB, the most a spec may have")
+
+
 def _reading(path: Path) -> tuple[object, bytes] | None:
     try:
         _refuse_others(path)
@@ -56,7 +61,7 @@ def _reading(path: Path) -> tuple[object, bytes] | None:
     with open(fd, "rb") as file:
         status = os.fstat(fd)
         if status.st_size > LARGEST_SPEC:
-            raise _unusable(path, f"{status.st_size} bytes are too many; a spec may have {LARGEST_SPEC}")
+            raise too_large(path)
         try:
             data = file.read(LARGEST_SPEC + 1)
         except OSError as error:

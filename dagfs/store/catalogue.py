@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
+from heapq import merge
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -21,6 +23,11 @@ _BACK = re.compile(r"(?P<dag>.*)@(?:-(?P<back>\d+))?")
 _CANDIDATES = 8
 
 
+def _is_timed(name: str) -> bool:
+    """`_STAMP` matches, said faster."""
+    return name[8:9] == "-" == name[15:16] and name[:8].isdigit() and name[9:15].isdigit()
+
+
 class Catalogue:
     """The runs of one store by name and age. It reads one folder, and run.json only where it must."""
 
@@ -30,20 +37,33 @@ class Catalogue:
     def newest_first(self) -> Iterator[str]:
         """Ids, newest first. The age is in the id, or else in run.json's time of writing (slower)."""
         ages: dict[str, int] = {}
-        stamped = sorted(((self._stamp(run_id, ages), run_id) for run_id in self._ids()), reverse=True)
-        for _, group in groupby(stamped, key=lambda pair: pair[0]):
-            ids = [run_id for _, run_id in group]
+        for _, group in groupby(self._stamped(ages), key=lambda pair: pair[0]):
+            ids = [run_id for _, run_id in group if self._is_run(run_id)]
             yield from (
-                ids if len(ids) == 1 else sorted(ids, key=lambda each: self._order(each, ages), reverse=True)
+                ids if len(ids) <= 1 else sorted(ids, key=lambda each: self._order(each, ages), reverse=True)
             )
 
-    def _ids(self) -> Iterator[str]:
+    def _stamped(self, ages: dict[str, int]) -> Iterator[tuple[int, str]]:
+        """Every name with its stamp, newest first.
+
+        A hundred thousand names are sorted as they are; what else is to know of each, is asked on the way.
+        """
         try:
-            with os.scandir(self._home.runs) as entries:
-                found = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+            names = os.listdir(self._home.runs)
         except FileNotFoundError:
             return iter(())
-        return filter(valid_run_id, found)
+        timed = sorted((name for name in names if _is_timed(name)), reverse=True)
+        others = set(names).difference(timed) if len(timed) < len(names) else ()
+        rest = sorted(
+            ((self._stamp(each, ages), each) for each in others if self._is_run(each)), reverse=True
+        )
+        return merge(((self._stamp(name, ages), name) for name in timed), rest, reverse=True)
+
+    def _is_run(self, name: str) -> bool:
+        try:
+            return valid_run_id(name) and stat.S_ISDIR(os.lstat(self._home.runs / name).st_mode)
+        except OSError:
+            return False
 
     def _stamp(self, run_id: str, ages: dict[str, int]) -> int:
         """When a run was made, or was due, to the second, as 20261121022842."""

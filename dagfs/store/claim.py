@@ -13,13 +13,15 @@ from typing import Any
 from dagfs.errors import Damaged, LostOwnership, StoreError
 from dagfs.model.dag import Dag
 from dagfs.model.event import ATTEMPT_STARTED, Event
-from dagfs.model.run import AttemptHeader
+from dagfs.model.run import AttemptHeader, RunHeader, Word
+from dagfs.store import words
 from dagfs.store.capture import sha256
 from dagfs.store.codec import encode_document, encode_event
 from dagfs.store.files import PENDING, Disk, read_bytes
 from dagfs.store.history import read_attempt_header
-from dagfs.store.journal import RESERVE, JournalWriter, timestamp
+from dagfs.store.journal import RESERVE, JournalWriter
 from dagfs.store.layout import STAGE, AttemptPaths, RunPaths, stages
+from dagfs.store.lines import timestamp
 from dagfs.store.locks import RunLock
 
 _LEFTOVER_SEC = 3600.0
@@ -63,6 +65,25 @@ def stage_attempt(
         journal.close()
 
 
+def stage_run(
+    disk: Disk,
+    stage: RunPaths,
+    header: RunHeader,
+    spec: bytes,
+    attempt: AttemptHeader,
+    dag: Dag,
+    time_: str,
+) -> None:
+    """Write a new run's files into a folder that will be published as a whole."""
+    if sha256(spec) != attempt.spec_sha256:
+        raise ValueError(f"the attempt of run {header.id} names another text than its spec")
+    disk.put_staged(stage.run_json, encode_document(header.as_data(), sealed=True), immutable=True)
+    disk.put_staged(stage.root / attempt.spec, spec, immutable=True)
+    disk.make_dir(stage.work)
+    disk.make_dir(stage.attempts)
+    stage_attempt(disk, stage.attempt(attempt.n), attempt, dag, time_)
+
+
 class Claim:
     """A run that this process holds. `RunStore.create` and `RunStore.claim` make one."""
 
@@ -73,6 +94,34 @@ class Claim:
         self.token = token
         self._disk, self._lock, self._now = disk, lock, now
         self._linked: str | None = None
+
+    # -- children, which stand under the same lock ------------------------------------------------
+
+    def child(self, name: str) -> Claim:
+        """The claim of a child, whose folder need not be there yet. The lock stays this claim's."""
+        return Claim(self._disk, self.paths.child(name), self._lock, self.token, self._now)
+
+    def create_child(
+        self, name: str, header: RunHeader, spec: bytes, attempt: AttemptHeader, dag: Dag
+    ) -> Claim:
+        """A new child with its first attempt, complete and durable in one rename."""
+        child = self.child(name)
+        folder = child.paths.root.parent
+        stage = RunPaths(folder / f"{STAGE}{os.urandom(6).hex()}")
+        with self._present():
+            if not folder.is_dir():
+                self._disk.make_dir(folder)
+                self._disk.sync_dir(folder.parent)
+            try:
+                self._disk.make_dir(stage.root)
+                stage_run(self._disk, stage, header, spec, attempt, dag, timestamp(self._now()))
+                self.check()
+                self._disk.publish_dir(stage.root, child.paths.root)
+            except BaseException:
+                with suppress(StoreError):
+                    self._disk.remove_tree(stage.root)
+                raise
+        return child
 
     def sweep(self) -> None:
         """Clear away what a dead engine was building, and give back an edit saved too late for it."""
@@ -193,6 +242,15 @@ class Claim:
             if self._linked != target and _link(self.paths.status) != target:
                 self._disk.replace_link(self.paths.status, target)
             self._linked = target
+
+    def words(self) -> list[tuple[Path, str, Word | None]]:
+        """What was said to steps of this run since the last look; see `store.words`."""
+        return words.found(self.paths)
+
+    def forget(self, word: Path) -> None:
+        """Remove a word that is in the journal now, or that says nothing."""
+        with suppress(FileNotFoundError):
+            self._disk.remove_file(word)
 
     def check(self) -> None:
         """LostOwnership when this engine no longer owns the run: ask before every effect."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dagfs.errors import NotFound, Refused, UsageError
-from dagfs.store.capture import LARGEST_SPEC
+from dagfs.errors import NotFound, UsageError
+from dagfs.store.capture import LARGEST_SPEC, too_large
 from dagfs.store.files import open_regular
 from dagfs.store.layout import HomePaths
 
@@ -55,13 +56,23 @@ def find(home: HomePaths, name: str) -> Path:
     for base in bases:
         for ending in ("", *SUFFIXES):
             path = base / (name + ending)
-            if path.is_file():
+            if is_file(path):
                 return path
     return _by_stem(home, name)
 
 
+def is_file(path: Path) -> bool:
+    """Whether it is a file; a name that is too long for one is not."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
 def read(path: Path) -> bytes:
-    """A DAG file's bytes. Refused for what is no regular file, or is too large; NotFound."""
+    """A DAG file's bytes. StoreError for what is no regular file, SpecError for a large one; NotFound."""
     try:
         fd = open_regular(path.resolve())
     except FileNotFoundError:
@@ -69,7 +80,7 @@ def read(path: Path) -> bytes:
     with open(fd, "rb") as file:
         data = file.read(LARGEST_SPEC + 1)
     if len(data) > LARGEST_SPEC:
-        raise Refused(f"{path} is larger than {LARGEST_SPEC} bytes, the most a spec may have")
+        raise too_large(path)
     return data
 
 

@@ -8,6 +8,7 @@ fail at any of them. An `OSError` other than FileExistsError and FileNotFoundErr
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib
 import os
 import stat
@@ -73,6 +74,12 @@ def read_bytes(path: str | Path) -> bytes:
             return file.read()
     except OSError as error:
         raise store_error("read", path, error) from error
+
+
+def file_sha256(path: str | Path) -> str:
+    """The digest of a regular file's bytes, read in pieces; errors as `open_regular`."""
+    with open(open_regular(path), "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

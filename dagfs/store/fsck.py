@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import Any
 from dagfs.errors import DagfsError
 from dagfs.model.event import STEP_FINISHED, STEP_MARKED
 from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader
+from dagfs.store import words
 from dagfs.store.codec import decode_document, encode_document
-from dagfs.store.files import PENDING, open_regular, read_bytes
+from dagfs.store.files import PENDING, file_sha256, read_bytes
 from dagfs.store.history import fold_journal, read_attempt_header, read_resolved, read_run_header, read_spec
 from dagfs.store.journal import JournalReading, read
 from dagfs.store.layout import STAGE, AttemptPaths, RunPaths, StepPaths, valid_run_id
@@ -80,7 +80,8 @@ def check_run(store: RunStore, run_id: str) -> list[Damage]:
 
 def _run_names(paths: RunPaths) -> Iterator[Damage]:
     specs = {path.name for path in map(paths.spec, paths.spec_versions())}
-    yield from _aliens(paths.root, _RUN_NAMES | specs)
+    said = {path.name for path, _, word in words.found(paths) if word is not None}
+    yield from _aliens(paths.root, _RUN_NAMES | specs | said)
     numbers = paths.attempt_numbers()
     yield from _aliens(paths.attempts, frozenset(map(str, numbers)))
     if numbers and numbers != list(range(1, len(numbers) + 1)):
@@ -266,7 +267,6 @@ def _size(path: Path) -> int:
 def _sha256(path: Path) -> str:
     """The file's digest, empty where it cannot be read."""
     try:
-        with open(open_regular(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except (OSError, DagfsError):
         return ""

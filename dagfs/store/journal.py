@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dagfs.errors import Damaged, StoreError
+from dagfs.errors import Damaged
 from dagfs.model.event import Event
-from dagfs.store.codec import TORN, BadLine, decode_event, encode_event, is_torn
+from dagfs.store.codec import TORN, BadLine, decode_event, is_torn
 from dagfs.store.files import Disk, open_regular, read_bytes
+from dagfs.store.lines import LineWriter
 
 RESERVE = 64 * 1024
 """Bytes kept free behind the end, so that a full disk does not stop an attempt's last records."""
@@ -122,20 +123,20 @@ class JournalWriter:
 
     def __init__(self, disk: Disk, path: Path, token: str, now: Callable[[], datetime]) -> None:
         """Open an existing journal; a torn tail is sealed. Damaged when it does not check out."""
-        self._path, self._token, self._now = path, token, now
-        self._last = 0
+        self._path, self._token = path, token
         self._pending = False
-        self._broken = False
         if not path.is_file():
             raise Damaged(f"{path} is missing", hint="run `dagfs fsck`")
         self._file = disk.open_append(path, reserve=RESERVE)
         try:
-            self._open()
+            last = self._open()
+            self._lines = LineWriter(self._file, token, now, last=last)
         except BaseException:
             self._file.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self) -> int:
+        """The number of the last event."""
         reading = self._scan()
         if reading.torn or reading.open_end:
             # A whole line that lacks only its newline counts as written; a part of one does not.
@@ -143,7 +144,7 @@ class JournalWriter:
             reading = self._scan()
             # What readers already take for a fact must not vanish in a power cut.
             self._file.sync()
-        self._last = reading.last
+        return reading.last
 
     def _scan(self) -> JournalReading:
         reading = read(self._path, token=self._token)
@@ -154,26 +155,14 @@ class JournalWriter:
     @property
     def position(self) -> tuple[int, int]:
         """The number of the last event, and the size of the file: `as_of` of a status document."""
-        return self._last, self._file.size
+        return self._lines.last, self._file.size
 
     def append(self, name: str, data: Mapping[str, Any], *, durable: bool = False) -> Event:
         """Write one event. With `durable` it becomes a fact at the next `commit`.
 
         StoreError when the disk refuses; the event has then not happened and another may follow.
         """
-        event = Event(self._last + 1, timestamp(self._now()), name, dict(data))
-        line = encode_event(event, self._token)
-        if self._broken:
-            # Never a bare newline: what was refused must not turn into a fact afterwards.
-            self._file.write(TORN)
-            self._broken = False
-        start = self._file.size
-        try:
-            self._file.write(line)
-        except StoreError:
-            self._broken = self._file.size > start
-            raise
-        self._last = event.n
+        event = self._lines.append(name, data)
         self._pending = self._pending or durable
         return event
 
@@ -189,8 +178,3 @@ class JournalWriter:
             self.commit()
         finally:
             self._file.close()
-
-
-def timestamp(now: datetime) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

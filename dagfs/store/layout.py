@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -40,6 +41,16 @@ def new_run_id(now: datetime, dag: str, token: str) -> str:
 
 def _id_text(text: str) -> str:
     return re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9._-]", "-", text.lower())).strip("-") or "x"
+
+
+def child_id(parent: str, step: str, identity: str, label: str = "") -> str:
+    """The id of a child: `load-eu-west-1-3f9c01ab`, the same whenever the same parent's step means it.
+
+    `parent` is empty for a step of the run at the root; `label` is for people.
+    """
+    digest = hashlib.sha256(json.dumps([parent, step, identity]).encode()).hexdigest()[:8]
+    words = [_id_text(text)[:length].strip("-.") for text, length in ((step, 30), (label, 20)) if text]
+    return "-".join((*words, digest)).lstrip("._-")
 
 
 def step_folder(name: str) -> str:
@@ -94,6 +105,14 @@ class StepPaths:
         """The shim's own record of one try."""
         return self.root / f"record.{try_}"
 
+    def cleanup(self, try_: int) -> Path:
+        """The command that ends what one try left in another place."""
+        return self.root / f"cleanup.{try_}"
+
+    def at_end(self, try_: int) -> Path:
+        """The command that ends what one try shared with other steps, once they are over."""
+        return self.root / f"at_end.{try_}"
+
     def output_file(self, try_: int) -> Path:
         """What `$DAGFS_OUTPUT` names in one try."""
         return self.root / f"output.{try_}"
@@ -132,6 +151,11 @@ class AttemptPaths:
         return self.root / "spec.next.superseded.yaml"
 
     @property
+    def outputs(self) -> Path:
+        """The outputs of the whole run, written at the attempt's end."""
+        return self.root / "outputs.json"
+
+    @property
     def steps(self) -> Path:
         return self.root / "steps"
 
@@ -151,6 +175,8 @@ class RunPaths:
     """One run's folder."""
 
     root: Path
+    family: Path | None = None
+    """For a child the folder of the run at the root, whose lock is the lock of both."""
 
     @property
     def run_json(self) -> Path:
@@ -158,11 +184,11 @@ class RunPaths:
 
     @property
     def lock(self) -> Path:
-        return self.root / ".lock"
+        return (self.family or self.root) / ".lock"
 
     @property
     def owner(self) -> Path:
-        return self.root / "owner.json"
+        return (self.family or self.root) / "owner.json"
 
     @property
     def status(self) -> Path:
@@ -176,6 +202,11 @@ class RunPaths:
     @property
     def children(self) -> Path:
         return self.root / "children"
+
+    def child(self, name: str) -> RunPaths:
+        """A child's folder; children of children lie beside them, at the root."""
+        root = self.family or self.root
+        return RunPaths(RunPaths(root).children / name, root)
 
     @property
     def attempts(self) -> Path:
@@ -202,6 +233,92 @@ class RunPaths:
 
 
 @dataclass(frozen=True, slots=True)
+class SchedulerPaths:
+    """The state of the schedulers of one store."""
+
+    root: Path
+
+    @property
+    def status(self) -> Path:
+        """What the scheduler did last, and when: its sign of life."""
+        return self.root / "status.json"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log.jsonl"
+
+    @property
+    def old_log(self) -> Path:
+        return self.root / "log.1.jsonl"
+
+    @property
+    def watermarks(self) -> Path:
+        return self.root / "watermarks"
+
+    @property
+    def paused(self) -> Path:
+        return self.root / "paused"
+
+    @property
+    def seen(self) -> Path:
+        """Files that watching DAGs have had."""
+        return self.root / "seen"
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue"
+
+    @property
+    def aside(self) -> Path:
+        """Queued runs that could not be started."""
+        return self.root / "aside"
+
+    def watermark(self, key: str) -> Path:
+        return self.watermarks / f"{step_folder(key)}.json"
+
+    def pause(self, name: str) -> Path:
+        """The pause of a DAG, or of a queue."""
+        return self.paused / f"{step_folder(name)}.json"
+
+    def files_seen(self, key: str) -> Path:
+        return self.seen / f"{step_folder(key)}.json"
+
+    def waiting(self, run_id: str) -> WaitingPaths:
+        return WaitingPaths(self.queue / run_id)
+
+    def set_aside(self, run_id: str) -> WaitingPaths:
+        return WaitingPaths(self.aside / run_id)
+
+    def stage(self, token: str) -> WaitingPaths:
+        """Where a queued run is built before it appears."""
+        return WaitingPaths(self.queue / f"{STAGE}{token}")
+
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder, the outer first."""
+        return (self.root, self.watermarks, self.paused, self.seen, self.queue, self.aside)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPaths:
+    """One run that waits in a queue."""
+
+    root: Path
+
+    @property
+    def request(self) -> Path:
+        return self.root / "request.json"
+
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec.yaml"
+
+    @property
+    def reason(self) -> Path:
+        """Why it was set aside."""
+        return self.root / "reason.json"
+
+
+@dataclass(frozen=True, slots=True)
 class HomePaths:
     """A home: DAG files, plugins and the store."""
 
@@ -210,6 +327,11 @@ class HomePaths:
     @property
     def config(self) -> Path:
         return self.root / "dagfs.yaml"
+
+    @property
+    def base(self) -> Path:
+        """What every DAG has that does not say otherwise."""
+        return self.root / "base.yaml"
 
     @property
     def dags(self) -> Path:
@@ -228,19 +350,29 @@ class HomePaths:
         """Says that this is the store, and which one: an empty mount point has none."""
         return self.runs / ".dagfs-store"
 
+    @property
+    def scheduler(self) -> SchedulerPaths:
+        """What schedulers of this store know; it lies with the runs, for it is lost and found with them."""
+        return SchedulerPaths(self.runs / ".scheduler")
+
+    @property
+    def trash(self) -> Path:
+        """Where runs go that are being removed."""
+        return self.runs / ".trash"
+
     def run(self, run_id: str) -> RunPaths:
         """The folder of a run; `ROOT/CHILD` is a child of the run ROOT."""
         root, _, child = run_id.partition("/")
         paths = RunPaths(self.runs / root)
-        return RunPaths(paths.children / child) if child else paths
+        return paths.child(child) if child else paths
 
     def run_json(self, run_id: str) -> str:
         """The same as `run(run_id).run_json`, as a text: for going through ten thousand of them."""
         return f"{self.root}/runs/{run_id}/run.json"
 
-    def stage(self, run_id: str, token: str) -> RunPaths:
-        """Where the run `run_id` is built before it appears: beside its final place."""
-        return RunPaths(self.run(run_id).root.parent / f"{STAGE}{token}")
+    def stage(self, token: str) -> RunPaths:
+        """Where a run is built before it appears: beside its final place."""
+        return RunPaths(self.runs / f"{STAGE}{token}")
 
 
 def stages(folder: Path) -> Iterator[Path]:

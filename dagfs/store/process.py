@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import cache
 
 from dagfs.model.dag import Plain
 
@@ -16,16 +18,24 @@ class Identity(Plain):
     boot: str = ""
 
 
+@cache
 def boot_id() -> str:
     """This boot of this machine."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    return _read("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _stat_fields(pid: int) -> list[str]:
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        # The command's name may hold spaces and parentheses; the rest is plain.
-        return file.read().rpartition(")")[2].split()
+    # The command's name may hold spaces and parentheses; the rest is plain.
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
+def _read(path: str) -> str:
+    """A file of the kernel's, which is small: with a third of the calls that `open` makes, twice a step."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096).decode("utf-8", "replace")
+    finally:
+        os.close(fd)
 
 
 def identity(pid: int) -> Identity | None:

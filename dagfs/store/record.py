@@ -18,9 +18,9 @@ from typing import Any
 from dagfs.errors import StoreError
 from dagfs.model.dag import Plain
 from dagfs.model.event import Event
-from dagfs.store.codec import TORN, BadLine, decode_event, encode_event, is_torn
+from dagfs.store.codec import TORN, BadLine, decode_event, is_torn
 from dagfs.store.files import Appender, Disk, read_bytes
-from dagfs.store.journal import timestamp
+from dagfs.store.lines import LineWriter
 from dagfs.store.process import Identity, identity, is_alive
 
 RESERVE = 4096
@@ -74,9 +74,7 @@ class RecordWriter:
     def __init__(self, disk: Disk, path: str | Path, token: str) -> None:
         """FileExistsError where the try has a record, so was started before; StoreError for the rest."""
         self._file = disk.open_append(path, reserve=RESERVE, exclusive=True)
-        self._token = token
-        self._last = 0
-        self._broken = False
+        self._lines = LineWriter(self._file, token, _now)
         # Some network file systems have no locks; who lives is told by identity, so go on without.
         with suppress(OSError):
             fcntl.flock(self._file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,19 +85,7 @@ class RecordWriter:
 
     def note(self, name: str, data: Mapping[str, Any]) -> None:
         """Append one line. After a StoreError it has not happened, and may be tried again."""
-        line = encode_event(
-            Event(self._last + 1, timestamp(datetime.now(UTC)), name, dict(data)), self._token
-        )
-        if self._broken:
-            self._file.write(TORN)
-            self._broken = False
-        start = self._file.size
-        try:
-            self._file.write(line)
-        except StoreError:
-            self._broken = self._file.size > start
-            raise
-        self._last += 1
+        self._lines.append(name, data)
 
     def sync(self) -> None:
         """Make what was written durable, as far as the disk can."""
@@ -111,11 +97,15 @@ class RecordWriter:
         self._file.close()
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def warm_up() -> None:
     """Do once, in memory, what every record needs, so that a process forked from this one finds it done."""
     file = Appender(Disk(), os.memfd_create("record"), "record", RESERVE)
     file.reserve()
-    file.write(encode_event(Event(1, timestamp(datetime.now(UTC)), SHIM, {}), ""))
+    LineWriter(file, "", _now).append(SHIM, {})
     file.close()
     identity(os.getpid())
 

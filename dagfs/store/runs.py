@@ -14,14 +14,14 @@ from dagfs.errors import DagfsError, NotFound, Refused, StoreError
 from dagfs.model.dag import Dag
 from dagfs.model.run import AttemptHeader, Run, RunHeader
 from dagfs.model.state import RunState
-from dagfs.store.capture import capture, sha256
+from dagfs.store.capture import capture
 from dagfs.store.catalogue import Catalogue
-from dagfs.store.claim import Claim, stage_attempt
+from dagfs.store.claim import Claim, stage_run
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import PENDING, Disk, read_bytes
 from dagfs.store.history import read_attempt_header, read_dag, read_run, read_run_header, read_spec
-from dagfs.store.journal import timestamp
-from dagfs.store.layout import HomePaths, RunPaths, stages, valid_address
+from dagfs.store.layout import HomePaths, RunPaths, stages, valid_address, valid_run_id
+from dagfs.store.lines import timestamp
 from dagfs.store.locks import RunLock, take_abandoned
 from dagfs.store.owner import LockTable, Owner
 from dagfs.store.status import status_document
@@ -191,6 +191,15 @@ class RunStore:
                 found.append(document)
         return found
 
+    def summaries_of(self, run_ids: Collection[str]) -> list[dict[str, Any]]:
+        """As `summaries`, of these runs; those that are gone are left out."""
+        locks = LockTable.read() if run_ids else LockTable()
+        return [self._summary(each, locks) for each in run_ids if self.home.run(each).root.is_dir()]
+
+    def names(self) -> list[str]:
+        """The ids of all runs, in no order: one look at one folder."""
+        return [name for name in _listed(self.home.runs) if valid_run_id(name)]
+
     def _summary(self, run_id: str, locks: LockTable) -> dict[str, Any]:
         paths = self.home.run(run_id)
         document = _stored_status(paths, run_id)
@@ -234,19 +243,16 @@ class RunStore:
     def create(self, header: RunHeader, spec: bytes, attempt: AttemptHeader, dag: Dag, owner: Owner) -> Claim:
         """A new run with its first attempt, complete and durable in one rename; its lock is held.
 
-        Refused when the id is taken. A child's `header.id` is its address `ROOT/CHILD`.
+        Refused when the id is taken. Children are made by `Claim.create_child`.
         """
         self._check_new(header.id)
-        if sha256(spec) != attempt.spec_sha256:
-            raise ValueError(f"the attempt of run {header.id} names another text than its spec")
-        stage, final = self.home.stage(header.id, os.urandom(6).hex()), self.home.run(header.id)
-        self._make_children(header.id)
+        stage, final = self.home.stage(os.urandom(6).hex()), self.home.run(header.id)
         lock: RunLock | None = None
         try:
             self._disk.make_dir(stage.root)
             self._disk.put_staged(stage.lock, b"")
             lock = RunLock.acquire(stage, self._disk, owner)
-            self._fill(stage, header, spec, attempt, dag)
+            stage_run(self._disk, stage, header, spec, attempt, dag, timestamp(self._now()))
             self._disk.publish_dir(stage.root, final.root)
             lock.moved_to(final)
         except BaseException as error:
@@ -262,7 +268,7 @@ class RunStore:
         return Claim(self._disk, final, lock, owner.token, self._now)
 
     def _check_new(self, run_id: str) -> None:
-        if not valid_address(run_id):
+        if not valid_run_id(run_id):
             raise Refused(
                 f"{run_id!r} cannot name a run",
                 hint="use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit",
@@ -270,31 +276,15 @@ class RunStore:
         if self.home.run(run_id).root.exists():
             raise Refused(f"run {run_id} exists already", hint="choose another run id")
 
-    def _make_children(self, run_id: str) -> None:
-        root, _, child = run_id.partition("/")
-        folder = self.home.run(root).children
-        if child and not folder.is_dir():
-            try:
-                self._disk.make_dir(folder)
-                self._disk.sync_dir(folder.parent)
-            except FileNotFoundError:
-                raise NotFound(f"there is no run {root}") from None
-
-    def _fill(
-        self, stage: RunPaths, header: RunHeader, spec: bytes, attempt: AttemptHeader, dag: Dag
-    ) -> None:
-        disk = self._disk
-        disk.put_staged(stage.run_json, encode_document(header.as_data(), sealed=True), immutable=True)
-        disk.put_staged(stage.root / attempt.spec, spec, immutable=True)
-        disk.make_dir(stage.work)
-        disk.make_dir(stage.attempts)
-        stage_attempt(disk, stage.attempt(attempt.n), attempt, dag, timestamp(self._now()))
-
     def claim(self, run_id: str, owner: Owner) -> Claim:
-        """Take a run over. Busy names who holds it; NotFound."""
+        """Take a run over, with its children. Busy names who holds it; NotFound."""
         paths = self.paths(run_id)
         if not paths.root.is_dir():
             raise NotFound(f"there is no run {run_id}")
+        if self.home.marker.exists():
+            self.store_id()
+        # Before the lock, which leaves a trace: what is of a newer format is not ours to change.
+        self.header(run_id)
         lock = RunLock.acquire(paths, self._disk, owner)
         claim = Claim(self._disk, paths, lock, owner.token, self._now)
         try:

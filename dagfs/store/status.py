@@ -110,5 +110,9 @@ def _extras(step: StepRun) -> Mapping[str, Any]:
         "signal": step.signal,
         "until": step.until,
         "marked": step.marking.as_data() if step.marking else None,
+        "children": {name: child.as_data() for name, child in step.children.items()},
+        "chosen": list(step.chosen) if step.chosen is not None else None,
+        "waits_for": dict(step.question) if step.question and step.state is StepState.WAITING else None,
+        "answer": step.word.as_data() if step.word else None,
     }
     return {key: value for key, value in found.items() if value}

@@ -1,5 +1,7 @@
 """The front door: verbs by name, typos, and errors as one line with an exit code."""
 
+from pathlib import Path
+
 import pytest
 
 from dagfs.cli import main as cli
@@ -49,19 +51,20 @@ def test_exit_codes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_bug_is_one_line_and_a_report(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def broken(_: object) -> int:
         raise ZeroDivisionError("a bug")
 
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(cli, "_call", broken)
     assert main(["status"]) == 70
     err = capsys.readouterr().err
     assert "bug in dagfs" in err
     assert "Traceback" not in err
     path = err.split("traceback is in ")[1].split()[0]
-    with open(path, encoding="utf-8") as report:
-        assert "ZeroDivisionError: a bug" in report.read()
+    assert Path(path).parent == tmp_path
+    assert "ZeroDivisionError: a bug" in Path(path).read_text()
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dagfs.engine import capture
 from dagfs.engine.capture import (
     LARGEST_OUTPUT,
+    Leavings,
     OutputRefused,
     collect_outputs,
     parse_output_file,
@@ -33,17 +34,17 @@ def paths(tmp_path: Path) -> StepPaths:
 
 def test_captured_output_is_that_of_the_newest_try_without_surrounding_space(paths: StepPaths) -> None:
     paths.stdout.write_text("first try\n  second\ntry  \n")
-    assert collect_outputs(STEP, paths, 10, paths.output_file(1)) == {"OUT": "second\ntry"}
+    assert collect_outputs(STEP, Leavings(paths, paths.output_file(1), (10, 0))) == {"OUT": "second\ntry"}
 
 
 def test_a_step_without_output_has_none(paths: StepPaths) -> None:
-    assert collect_outputs(Step(), paths, 0, paths.output_file(1)) == {}
+    assert collect_outputs(Step(), Leavings(paths, paths.output_file(1))) == {}
 
 
 def test_output_that_is_too_large_is_refused_with_a_way_round(paths: StepPaths) -> None:
     paths.stdout.write_bytes(b"x" * (LARGEST_OUTPUT + 1))
     with pytest.raises(OutputRefused, match="OUT is larger") as caught:
-        collect_outputs(STEP, paths, 0, paths.output_file(1))
+        collect_outputs(STEP, Leavings(paths, paths.output_file(1)))
     assert "DAGFS_ARTIFACTS_DIR" in (caught.value.hint or "")
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from dagfs.engine.environment import (
-    Values,
-    evaluate,
+    Surroundings,
     inherited,
     step_environment,
     value_digests,
 )
+from dagfs.engine.valuation import Values, evaluate
 from dagfs.model.dag import Dag, Param, Step, Variable
 from dagfs.spec.values import TOO_LONG, ValueRefused
 
@@ -55,13 +55,10 @@ def test_dotenv_files_are_found_beside_the_spec(tmp_path: Path) -> None:
 
 def test_the_nearest_layer_wins_in_a_step() -> None:
     step = Step(name="s", env=(Variable("X", "step"), Variable("Z", "${X}")))
+    values = Values({"X": "param", "P": "p"}, {"X": "dag", "D": "d"})
+    machine, outputs = {"X": "machine", "M": "m"}, {"X": "output", "O": "o"}
     found = step_environment(
-        step,
-        {"X": "machine", "M": "m"},
-        Values({"X": "param", "P": "p"}, {"X": "dag", "D": "d"}),
-        {"X": "output", "O": "o"},
-        {},
-        {"DAGFS_TRY": "1"},
+        step, Surroundings(Dag(), machine, values, outputs, own={"DAGFS_TRY": "1"})
     )
     assert found.env["X"] == "step"
     assert found.env["Z"] == "output", "entries of one env do not see each other"
@@ -76,7 +73,7 @@ def test_the_nearest_layer_wins_in_a_step() -> None:
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "not-a-name", "1"])
 def test_data_never_becomes_a_variable_that_steers_programs(name: str) -> None:
-    found = step_environment(Step(), {"PATH": "/bin"}, Values({name: "evil"}, {}), {}, {}, {})
+    found = step_environment(Step(), Surroundings(Dag(), {"PATH": "/bin"}, Values({name: "evil"}, {})))
     assert found.env.get(name) != "evil"
     assert name not in found.exported
     assert found.scope.variables[name] == "evil", "its text may still refer to it"
@@ -84,14 +81,14 @@ def test_data_never_becomes_a_variable_that_steers_programs(name: str) -> None:
 
 def test_a_value_too_long_for_the_environment_is_left_out_but_can_be_referred_to() -> None:
     long = "x" * (TOO_LONG + 1)
-    found = step_environment(Step(), {}, Values({"BIG": long}, {}), {}, {}, {})
+    found = step_environment(Step(), Surroundings(Dag(), {}, Values({"BIG": long}, {})))
     assert "BIG" not in found.env
     assert found.scope.variables["BIG"] == long
 
 
 def test_an_author_s_own_variable_must_fit() -> None:
     with pytest.raises(ValueRefused, match="BIG has 100,001 bytes"):
-        step_environment(Step(), {}, Values({}, {"BIG": "x" * (TOO_LONG + 1)}), {}, {}, {})
+        step_environment(Step(), Surroundings(Dag(), {}, Values({}, {"BIG": "x" * (TOO_LONG + 1)})))
 
 
 def test_digests_tell_changed_values_without_giving_them_away() -> None:

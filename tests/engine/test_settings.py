@@ -121,6 +121,7 @@ def test_sources_are_merged_key_by_key() -> None:
 def test_every_setting_has_a_variable(key: str) -> None:
     samples = {"shell": "bash -u", "allow": "a.b c.d", "max_active_steps": "3", "grace_sec": "2.5"}
     samples |= {"dialect": "dagu1", "working_dir": "run", "durability": "strict", "on_stale": "rerun"}
+    samples |= {"deny_plugins": "a b", "plugin_limit_sec": "5", "plugins": '{"http": {}}'}
     samples |= {"load_plugins": "false", "store.id": "123", "store.group": "true"}
     found = configuration(None, {variable(key): samples[key], "HOME": "/nowhere"})
     assert found.effective[key].origin == variable(key)

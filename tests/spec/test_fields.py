@@ -12,7 +12,7 @@ from dagfs.spec.schema import SHAPES
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.path or "dag")
 def test_every_key_has_its_row(place: Place) -> None:
     table = place.table
-    assert set(place.fields) == {*table.used.split(), *table.unused.split(), *table.later.split()}
+    assert set(place.fields) == {*table.used.split(), *table.unused.split()}
     assert all(each.doc and each.shape in SHAPES for each in place.fields.values())
 
 

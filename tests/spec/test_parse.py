@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dagfs.errors import SpecError
 from dagfs.model.dag import (
+    Call,
     Condition,
     ContinueOn,
     Dag,
@@ -288,16 +289,7 @@ def test_the_type_in_the_text_stands_above_a_pinned_one() -> None:
 def test_run_names_a_sub_dag_in_dagu_1_and_is_shell_text_elsewhere() -> None:
     text = "steps:\n  - run: echo hi\n"
     assert dag(text).steps[0].command == ("echo hi",)
-    assert problems(text, dialect="dagu1") == [
-        "2:5: key 'run' in step 1 is not supported yet (in Dagu 1 run: names a sub-DAG; "
-        "for a command write command:, or read the file as dagu2)"
-    ]
-
-
-def test_later_documents_are_refused_for_now() -> None:
-    assert problems("steps: [x]\n---\nname: b\n") == [
-        "3:1: a second document (a local sub-DAG) is not supported yet"
-    ]
+    assert dag(text, dialect="dagu1").steps[0].call == Call("echo hi")
 
 
 # -- chains --------------------------------------------------------------------------------------
@@ -305,10 +297,21 @@ def test_later_documents_are_refused_for_now() -> None:
 
 def test_a_chain_adds_the_step_before_to_what_a_step_says() -> None:
     text = (
-        "type: chain\nsteps: [{name: a, run: x}, {name: b, run: x}, "
-        "{name: c, run: x, depends: [a]}, {name: d, run: x, depends: []}]"
+        "type: chain\nsteps: [{name: a, command: x}, {name: b, command: x}, "
+        "{name: c, command: x, depends: [a]}, {name: d, command: x, depends: []}]"
     )
     assert dict(dag(text).depends) == {"a": (), "b": ("a",), "c": ("a", "b"), "d": ()}
+    assert reading(text).dialect == "dagu1"
+
+
+def test_a_chain_of_dagu_2_takes_no_depends_and_no_router() -> None:
+    text = "type: chain\nsteps: [{name: a, run: x}, {name: b, run: x, depends: []}]"
+    assert problems(text) == [
+        "2:46: step 'b' has depends in a chain, which orders its steps by itself "
+        "(leave depends out, or say type: graph)"
+    ]
+    routed = "type: chain\nsteps: [{id: a, type: router, value: x, routes: {y: b}}, {id: b, run: x}]"
+    assert problems(routed) == ["2:41: a router needs type: graph (in a chain every step runs)"]
 
 
 def test_a_nested_list_is_a_group_that_runs_side_by_side() -> None:
@@ -452,13 +455,40 @@ ROOT_PROBLEMS = [
     ("nmae: a\nsteps: []", ["1:1: unknown key 'nmae' in the DAG (did you mean 'name'?)"]),
     ("qqq: a\nsteps: []", ["1:1: unknown key 'qqq' in the DAG"]),
     (
-        "schedule: x\nqueue: q\nsteps: []",
+        "otel: {}\ngroup: q\nsteps: []",
         [
-            "1:1: warning: key 'schedule' is not used by this version",
-            "2:1: warning: key 'queue' is not used by this version",
+            "1:1: warning: key 'otel' is not used by this version",
+            "2:1: warning: key 'group' is not used by this version",
         ],
     ),
-    ("container: x\nsteps: []", ["1:1: key 'container' in the DAG is not supported yet"]),
+    ("container: 3\nsteps: []", ["1:12: container must be the name of a container or a map, not '3'"]),
+    ("container: {}\nsteps: []", ["1:1: container needs an image, or exec: with the name of a container"]),
+    (
+        "container: {exec: a, image: b}\nsteps: []",
+        ["1:22: container has 'image' beside exec, which needs a new container"],
+    ),
+    (
+        "container: {image: b, pull_policy: often}\nsteps: []",
+        ["1:36: pull_policy must be always, missing, never, true or false, not 'often'"],
+    ),
+    ("ssh: x\nsteps: []", ["1:6: ssh must be a map, not 'x'"]),
+    ("consts: x\nsteps: []", ["1:9: consts must be a map or a list of maps, not 'x'"]),
+    ("consts: [a: 1, a: 2]\nsteps: []", ["1:16: the constant 'a' is there twice (keep one of the two)"]),
+    ("secrets: x\nsteps: []", ["1:10: secrets must be a list of maps, not 'x'"]),
+    ("secrets: [x]\nsteps: []", ["1:11: each of secrets must be a map, not 'x'"]),
+    ("secrets: [{name: A, key: k}]\nsteps: []", ["1:11: a secret needs provider:"]),
+    (
+        "secrets: [{name: A, provider: env, key: k}, {name: A, provider: env, key: k}]\nsteps: []",
+        ["1:45: the secret 'A' is there twice (keep one of the two)"],
+    ),
+    (
+        "log_output: mergd\nsteps: []",
+        ["1:13: log_output must be 'separate' or 'merged', not 'mergd' (did you mean 'merged'?)"],
+    ),
+    ("mail_on: {Error: true}\nsteps: []", ["1:11: unknown key 'Error' in mail_on"]),
+    ("error_mail: {form: a}\nsteps: []", ["1:14: unknown key 'form' in error_mail (did you mean 'from'?)"]),
+    ("defaults: {retries: 1}\nsteps: []", ["1:12: unknown key 'retries' in defaults"]),
+    ("actions: {a: {}}\nsteps: []", ["1:11: the action 'a' needs a template"]),
     (
         "timeoutSec: 1\ntimeout_sec: 2\nsteps: []",
         ["2:1: 'timeout_sec' says the same as 'timeoutSec' in line 1 (keep one of the two)"],
@@ -469,7 +499,7 @@ ROOT_PROBLEMS = [
     ("timeout_sec: true\nsteps: []", ["1:14: timeout_sec must be a number of seconds, not 'true'"]),
     ("max_active_steps: 1.5\nsteps: []", ["1:19: max_active_steps must be a whole number, not '1.5'"]),
     ("type: chian\nsteps: []", ["1:7: type must be 'chain' or 'graph', not 'chian' (did you mean 'chain'?)"]),
-    ("type: agent\nsteps: []", ["1:7: type 'agent' is not supported yet"]),
+    ("type: agent\nsteps: []", ["1:7: dagfs has no DAGs of type 'agent'"]),
     ("name: a b\nsteps: []", ["1:7: the name 'a b' may hold only letters, digits, '_', '.' and '-'"]),
     (
         f"name: {'n' * 41}\nsteps: []",
@@ -489,16 +519,14 @@ ROOT_PROBLEMS = [
         ["1:10: 'a b' cannot be the name of a parameter (use letters, digits and _, and no digit first)"],
     ),
     ("params: [A: 1, A: 2]\nsteps: []", ["1:16: the parameter 'A' is there twice (keep one of the two)"]),
-    ("params: {schema: s.json, values: {}}\nsteps: []", ["1:9: params with a schema is not supported yet"]),
-    (
-        "params: {type: object, properties: {}}\nsteps: []",
-        ["1:9: params as a JSON schema is not supported yet"],
-    ),
     ('params: K="x\nsteps: []', ["1:9: params has a quote that is not closed"]),
     ("shell: bash '\nsteps: []", ["1:8: shell has a quote that is not closed"]),
     ("preconditions: [[a]]\nsteps: []", ["1:17: each of preconditions must be a text or a map, not a list"]),
     ("preconditions: {expected: x}\nsteps: []", ["1:16: each of preconditions needs a condition"]),
-    ("preconditions: {eval: x}\nsteps: []", ["1:17: key 'eval' in preconditions is not supported yet"]),
+    (
+        "preconditions: {condition: x, eval: x}\nsteps: []",
+        ["1:31: each of preconditions has a condition or eval, not both"],
+    ),
     ("handler_on: x\nsteps: []", ["1:13: handler_on must be a map, not 'x'"]),
     (
         "handler_on: {succes: {run: x}}\nsteps: []",
@@ -542,9 +570,48 @@ STEP_PROBLEMS = [
         "{name: a, run: x, command: y}",
         "2:23: 'command' says the same as 'run' in line 2 (keep one of the two)",
     ),
-    ("{run: x, parallel: [1]}", "2:14: key 'parallel' in step 1 is not supported yet"),
-    ("{call: x}", "2:6: key 'call' in step 1 is not supported yet"),
-    ("{action: x}", "2:6: key 'action' in step 1 is not supported yet"),
+    (
+        "{run: x, parallel: [1]}",
+        "2:14: step 1 has items, but no DAG to run them (name the DAG that each item runs with call:)",
+    ),
+    ("{call: ''}", "2:6: call needs the name of a DAG"),
+    (
+        "{call: x, run: y}",
+        "2:15: step 1 has both 'call' and 'run' (a step does one thing: keep one of the two)",
+    ),
+    ("{call: x, parallel: []}", "2:25: parallel has no items"),
+    ("{call: x, parallel: {max_concurrent: 2}}", "2:15: parallel needs items"),
+    ("{call: x, parallel: {items: a, max_concurrent: 0}}", "2:52: max_concurrent must be between 1 and 1000"),
+    (
+        "{call: x, parallel: [[1]]}",
+        "2:26: each item of parallel must be a text or a map of texts, not a list",
+    ),
+    ("{foreach: {steps: [a]}}", "2:6: foreach needs items"),
+    ("{foreach: {items: [a]}}", "2:6: foreach needs steps"),
+    ("{foreach: {items: [a], steps: []}}", "2:28: foreach needs at least one step"),
+    (
+        "{foreach: {items: [a], as: key, steps: [a]}}",
+        "2:28: as: 'key' cannot name an item (use a word, not index or key)",
+    ),
+    (
+        "{foreach: {items: [a], steps: [{run: b, depends: c}]}}",
+        "2:54: step 'cmd_1' depends on 'c', which does not exist",
+    ),
+    ("{type: router, value: x}", "2:6: a router needs routes"),
+    ("{type: router, value: x, routes: {a: [b]}}", "2:30: a route leads to 'b', which does not exist"),
+    ("{type: router, value: x, routes: {}}", "2:38: a router needs at least one route"),
+    ("{run: x, routes: {a: [b]}}", "2:14: 'routes' belongs to a step of type router"),
+    ("{run: x, approval: {required: [a]}}", "2:25: required names 'a', which is no input"),
+    ("{action: x}", "2:14: there is no action 'x'"),
+    ("{action: http.requst}", "2:14: there is no action 'http.requst' (did you mean 'http.request'?)"),
+    ("{action: dag.run}", "2:6: action dag.run needs dag: in with"),
+    ("{action: log.write}", "2:6: action log.write needs message: in with"),
+    ("{action: noop, run: x}", "2:20: 'run' beside action in line 2 (keep one of the two)"),
+    ("{exec: {args: [a]}}", "2:6: exec needs a command"),
+    (
+        "{command: x, container: y, type: docker}",
+        "2:18: 'container' beside 'type' in line 2 (keep one of the two)",
+    ),
     ("{run: x, depends: y}", "2:23: step 'cmd_1' depends on 'y', which does not exist"),
     ("{name: a, run: x, depends: a}", "2:32: step 'a' depends on itself"),
     ("{run: x, depends: {a: b}}", "2:23: depends must be a text or a list of texts, not a map"),
@@ -553,14 +620,22 @@ STEP_PROBLEMS = [
         "{run: x, stdout: f, stderr: f}",
         "2:25: stdout and stderr name the same file (give one of them: the step's log has both)",
     ),
-    ("{run: x, stdout: {artifact: f}}", "2:22: stdout as a map is not supported yet"),
+    ("{run: x, stdout: {artefact: f}}", "2:23: unknown key 'artefact' in stdout (did you mean 'artifact'?)"),
+    ("{run: x, outputs: {a: b}}", "2:23: outputs must be a list, not a map"),
+    ("{run: x, outputs: [a, a]}", "2:27: the output 'a' is there twice (keep one of the two)"),
+    ("{run: x, outputs: [{name: a, type: int}]}", "2:40: type must be string or json, not 'int'"),
     (
         "{run: x, output: 1A}",
         "2:22: '1A' cannot be the name of a variable (use letters, digits and _, and no digit first)",
     ),
     ("{run: x, output: [a]}", "2:22: output must be a name or a map, not a list"),
     ("{run: x, output: {key: k}}", "2:22: output needs a name"),
-    ("{run: x, output: {value: v}}", "2:23: key 'value' in output is not supported yet"),
+    ("{run: x, output: {a: {from: tty}}}", "2:33: from must be stdout, stderr or file, not 'tty'"),
+    (
+        "{run: x, output: {a: {value: 1, path: b}}}",
+        "2:37: output 'a' has a value, so it is read from nowhere",
+    ),
+    ("{run: x, output: {a: {from: file}}}", "2:23: output 'a' needs a path"),
     (
         "{run: x, continue_on: invalid}",
         "2:27: continue_on must be 'failed', 'skipped' or a map, not 'invalid'",
@@ -591,7 +666,7 @@ STEP_PROBLEMS = [
         "2:14: repeat_policy 'until' needs a condition or exit_code",
     ),
     ("{run: x, type: dockr}", "2:14: there is no executor 'dockr' (did you mean 'docker'?)"),
-    ("{run: x, executor: dag}", "2:24: the executor 'dag' is not supported yet"),
+    ("{run: x, executor: dag}", "2:14: the executor 'dag' needs call: with the name of a DAG"),
     ("{run: x, executor: [a]}", "2:24: executor must be a name or a map, not a list"),
     (
         "{run: x, executor: docker, config: {a: 1}}",
@@ -683,11 +758,11 @@ def test_all_problems_come_at_once_in_file_order_with_their_lines() -> None:
 
 
 def test_warnings_do_not_make_a_spec_invalid() -> None:
-    found = reading("schedule: '0 * * * *'\nsteps: [x]")
+    found = reading("otel: {enabled: true}\nsteps: [x]")
     assert found.dag is not None
     assert not found.errors
     assert [problem.severity for problem in found.warnings] == ["warning"]
-    assert read(b"schedule: x\nsteps: [x]", "f.yaml").name == "f"
+    assert read(b"otel: x\nsteps: [x]", "f.yaml").name == "f"
 
 
 def test_syntax_errors_are_problems_like_others() -> None:
@@ -712,11 +787,16 @@ def test_five_thousand_chained_steps_are_read() -> None:
 
 
 WORDS = (
-    "name steps run command depends env params type executor output retry_policy continueOn handler_on x id"
+    "name steps run command depends env params type executor output retry_policy continueOn handler_on x id "
+    "call parallel foreach items action with routes value approval container ssh secrets consts defaults "
+    "actions template outputs stdout exec preconditions eval smtp mail_on schedule max_concurrent collect key"
 )
 KEYS = WORDS.split(" ")
 VALUES = st.recursive(
-    st.sampled_from([None, True, 1, -1, 1.5, "a", "K=v", "", "${A}", "until", "1"]),
+    st.sampled_from(
+        [None, True, 1, -1, 1.5, "a", "K=v", "", "${A}", "until", "1", "router", "dag", "hitl", "dag.run"]
+        + ["outputs.write", "human.task", "log.write", "wait.duration", "{{ .input.a }}", "docker", "re:("]
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
     ),

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from dagfs.errors import SpecError
 from dagfs.model.dag import Param, Variable
 from dagfs.model.reference import Reference
+from dagfs.spec.evaluation import Evaluator, evaluate_env, evaluate_params
 from dagfs.spec.values import (
     Scope,
     StepRef,
     ValueRefused,
-    evaluate_env,
-    evaluate_params,
     expand,
     parse_assignments,
     parse_dotenv,
@@ -159,7 +158,7 @@ def test_defaults_see_the_scope_and_the_params_before_them() -> None:
         "K": "k-/h/x",
         "L": "k-/h/x!",
     }
-    assert evaluate_params(DECLARED[2:], [], Scope(), keep_unknown=True) == {"L": "${K}!${U}"}
+    assert evaluate_params(DECLARED[2:], [], Scope(), Evaluator(keep_unknown=True)) == {"L": "${K}!${U}"}
 
 
 def test_overrides_are_data_by_name_by_place_or_new() -> None:

@@ -100,8 +100,8 @@ def test_a_folder_that_appears_piece_by_piece_is_found(
     assert kill_sweep(SCENARIOS[name], folder).failures
 
 
-def _open_without_sealing(self: JournalWriter) -> None:
-    self._last = self._scan().last
+def _open_without_sealing(self: JournalWriter) -> int:
+    return self._scan().last
 
 
 @pytest.mark.parametrize("before", [torn, unterminated])
@@ -115,11 +115,11 @@ def test_a_tail_sealed_with_a_bare_newline_is_found(folder: Path, monkeypatch: p
     assert kill_sweep(SCENARIOS["recover torn"], folder).failures
 
 
-def _open_without_counting_the_tail(self: JournalWriter) -> None:
+def _open_without_counting_the_tail(self: JournalWriter) -> int:
     raw = self._path.read_bytes()
-    self._last = journal_module.parse(raw[: raw.rfind(b"\n") + 1], self._token).last
     if not raw.endswith(b"\n"):
         self._file.write(b"\n")
+    return journal_module.parse(raw[: raw.rfind(b"\n") + 1], self._token).last
 
 
 def test_a_tail_sealed_but_not_read_again_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,12 +170,18 @@ def test_one_of_many_that_commit_the_same_attempt_wins_even_without_a_lock(store
 
 
 def test_children_live_in_their_root(store: RunStore) -> None:
-    new_run(store, f"{RUN}/item-1").release()
+    header, spec, attempt, dag, _ = first_attempt(f"{RUN}/item-1")
+    with store.claim(RUN, owner()) as claim:
+        child = claim.create_child("item-1", header, spec, attempt, dag)
+        assert child.paths == claim.paths.child("item-1") == store.home.run(f"{RUN}/item-1")
+        assert child.paths.lock == claim.paths.lock
+        with pytest.raises(LostOwnership):
+            claim.create_child("item-1", header, spec, attempt, dag)
     assert store.ids() == [RUN]
     assert store.children(RUN) == [f"{RUN}/item-1"]
     assert store.find(f"{RUN}/item-1") == f"{RUN}/item-1"
     assert store.load(f"{RUN}/item-1").id == f"{RUN}/item-1"
-    with pytest.raises(NotFound):
+    with pytest.raises(Refused):
         new_run(store, "none/item-1")
 
 
@@ -211,7 +217,7 @@ def test_what_dead_engines_were_building_is_cleared_away_and_what_living_ones_bu
     store: RunStore,
 ) -> None:
     living, dead, fresh, young = (
-        store.home.stage("x", name) for name in ("living", "dead", "fresh", "young")
+        store.home.stage(name) for name in ("living", "dead", "fresh", "young")
     )
     for stage in (living, dead, fresh, young):
         stage.root.mkdir()
@@ -415,7 +421,7 @@ def test_an_edit_is_begun_once(store: RunStore) -> None:
         (lambda path: os.mkfifo(path), "FIFO"),
         (lambda path: path.mkdir(), "folder"),
         (lambda path: path.write_text(" \n"), "empty"),
-        (lambda path: path.write_bytes(b"x" * (4 * 1024 * 1024 + 1)), "bytes"),
+        (lambda path: path.write_bytes(b"x" * (4 * 1024 * 1024 + 1)), "larger than 4 MB"),
     ],
 )
 def test_only_a_file_can_be_an_edit(make: Callable[[Path], None], word: str, store: RunStore) -> None:

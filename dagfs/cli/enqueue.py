@@ -1,0 +1,69 @@
+"""`dagfs enqueue`: put a run in a queue; the scheduler starts it when there is room."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command
+from dagfs.cli.opened import opened
+from dagfs.cli.pause import ledger_of
+from dagfs.engine.location import new_token, now
+from dagfs.engine.operations import executor_problems, read_dag
+from dagfs.errors import ExitCode, Refused, SpecError, UsageError
+from dagfs.scheduler.pulse import is_alive
+from dagfs.spec.values import parse_assignments
+from dagfs.store.layout import new_run_id, valid_run_id
+from dagfs.store.waiting import Queue, Waiting
+
+EXAMPLES = """
+examples:
+  dagfs enqueue nightly-import -p date=2026-11-21
+  dagfs enqueue etl --queue heavy --priority 5
+  dagfs queue ls
+
+The spec is captured now: what becomes of the file later does not matter.
+exit codes: 0 it waits, 3 the spec is invalid, 5 the id is taken
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag", metavar="DAG", help="a DAG's name in this home, or a file")
+    parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    parser.add_argument("--queue", metavar="NAME", help="the queue, in place of the DAG's own")
+    parser.add_argument("--priority", type=int, metavar="N", help="higher ones leave the queue first")
+    parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
+
+
+def run(command: Command) -> int:
+    options, engine = command.options, opened(command)
+    path, data, reading = read_dag(engine, options.dag)
+    if reading.dag is None:
+        raise SpecError(reading.errors)
+    dag = reading.dag
+    if problems := executor_problems(engine, dag, str(path)):
+        raise SpecError(problems)
+    moment = now()
+    entry = Waiting(
+        id=options.id or new_run_id(moment, dag.name, new_token()[:4]),
+        dag=dag.name,
+        source=str(path.resolve()),
+        queue=dag.queue if options.queue is None else options.queue,
+        priority=dag.priority if options.priority is None else options.priority,
+        created=moment.isoformat(),
+        params=tuple(parse_assignments([*options.params, *options.param])),
+        reason=options.reason,
+        limit=dag.max_active_runs,
+    )
+    if not valid_run_id(entry.id):
+        hint = "use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit"
+        raise UsageError(f"{entry.id!r} cannot name a run", hint=hint)
+    ledger = ledger_of(engine.home)
+    if engine.home.paths.run(entry.id).root.exists():
+        raise Refused(f"run {entry.id} exists already", hint="choose another run id")
+    Queue(engine.home.disk, engine.home.paths.scheduler).put(entry, data)
+    command.output.line(entry.id)
+    if not is_alive(ledger.status(), now()):
+        command.output.say("no scheduler is at work: it waits until `dagfs scheduler` runs", style="yellow")
+    return ExitCode.DONE

@@ -1,0 +1,85 @@
+"""`dagfs queue`: what waits in queues; take it out, or hold a queue."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command, add_json
+from dagfs.cli.narration import ago
+from dagfs.cli.output import visible
+from dagfs.cli.pause import ledger_of
+from dagfs.cli.place import root
+from dagfs.engine.home import Home, read_home
+from dagfs.engine.location import current_actor, now
+from dagfs.errors import ExitCode, NotFound, NothingToDo, UsageError
+from dagfs.store.ledger import Ledger
+from dagfs.store.waiting import Queue
+
+EXAMPLES = """
+examples:
+  dagfs queue                            what waits, in the order it will start
+  dagfs queue rm 20261121-022842-etl-k3f9
+  dagfs queue pause heavy                start nothing from that queue
+  dagfs queue resume heavy
+
+A DAG without a queue of its own waits in one of the DAG's name.
+exit codes: 0 done, 4 no such entry, 7 the queue was not paused
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", nargs="?", default="ls", choices=("ls", "rm", "pause", "resume"), help="what to do [ls]"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run ids, or with pause and resume queues")
+    add_json(parser, "with ls print JSON")
+
+
+def run(command: Command) -> int:
+    home, options = read_home(root(command)), command.options
+    queue = Queue(home.disk, home.paths.scheduler)
+    if options.action == "ls":
+        return _list(command, home, queue)
+    if not options.names:
+        raise UsageError(f"dagfs queue {options.action} needs a name", hint="`dagfs queue` lists them")
+    for name in options.names:
+        if options.action == "rm":
+            _remove(queue, name)
+        else:
+            _hold(ledger_of(home), name, options.action)
+    return ExitCode.DONE
+
+
+def _remove(queue: Queue, run_id: str) -> None:
+    if not queue.has(run_id):
+        raise NotFound(f"no run {run_id} waits in a queue", hint="`dagfs queue` lists what does")
+    queue.remove(run_id)
+
+
+def _hold(ledger: Ledger, name: str, action: str) -> None:
+    if action == "pause":
+        ledger.pause(f"queue:{name}", str(current_actor()), "")
+    elif not ledger.resume(f"queue:{name}"):
+        raise NothingToDo(f"the queue {name} is not paused")
+
+
+def _list(command: Command, home: Home, queue: Queue) -> int:
+    entries, aside = queue.entries(), list(queue.put_aside())
+    paused = Ledger(home.disk, home.paths.scheduler, now).paused()
+    if command.options.json:
+        waiting = [{"state": "queued", **entry.as_data()} for entry in entries]
+        gone = [{"state": "set_aside", "id": run_id, "error": why} for run_id, why, _ in aside]
+        command.output.json(waiting + gone)
+        return ExitCode.DONE
+    rows = []
+    for entry in entries:
+        name = entry.queue or entry.dag
+        held = "paused" if f"queue:{name}" in paused or entry.dag in paused else ""
+        rows.append([entry.id, visible(name), str(entry.priority), ago(entry.created, now()), held])
+    for run_id, why, _ in aside:
+        rows.append([run_id, "set aside", "", "", visible(why)])
+    if rows:
+        command.output.table([["run", "queue", "priority", "since", ""], *rows], head=True)
+    else:
+        command.output.say("nothing waits")
+    return ExitCode.DONE

@@ -1,0 +1,48 @@
+"""`dagfs resume`: have a paused DAG started by itself again."""
+
+from __future__ import annotations
+
+import argparse
+
+from dagfs.cli.command import Command
+from dagfs.cli.output import visible
+from dagfs.cli.pause import ledger_of
+from dagfs.cli.place import root
+from dagfs.engine.home import Home, read_home
+from dagfs.engine.location import now
+from dagfs.engine.reading import reading_options
+from dagfs.errors import ExitCode, NothingToDo
+from dagfs.scheduler.shelf import Shelf
+from dagfs.store.ledger import Ledger
+
+EXAMPLES = """
+examples:
+  dagfs resume nightly-import
+
+What was due while it was paused is not made up for; `dagfs backfill` does that.
+exit codes: 0 done, 7 it was not paused
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag", metavar="DAG", help="a DAG's name")
+
+
+def run(command: Command) -> int:
+    home, name = read_home(root(command)), command.options.dag
+    ledger = ledger_of(home)
+    if name not in ledger.paused():
+        raise NothingToDo(f"{name} is not paused", hint="`dagfs scheduler --status` lists what is")
+    _pass_over(home, ledger, name)
+    ledger.resume(name)
+    command.output.say(visible(f"{name} is no longer paused"))
+    return ExitCode.DONE
+
+
+def _pass_over(home: Home, ledger: Ledger, name: str) -> None:
+    """Move the watermark past the pause, so that it is not taken for time without a scheduler."""
+    shelf = Shelf(home.paths, reading_options(home))
+    shelf.rescan()
+    for key, dag in shelf.dags.items():
+        if dag.name == name and dag.schedule.entries:
+            ledger.set_watermark(key, now(), dag.digest)

@@ -1,0 +1,138 @@
+"""The children of one try of a step: opened in the order of their items, so many at once, then counted up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dagfs.engine.call import WENT_WELL, ChildEnd, Order, why
+from dagfs.errors import DagfsError
+from dagfs.model import event as ev
+from dagfs.model.dag import Step
+from dagfs.model.run import ChildRun
+from dagfs.model.state import RunState
+from dagfs.planning.outcome import Ending
+
+
+class ChildRunner(Protocol):
+    """A child under way."""
+
+    @property
+    def n(self) -> int:
+        """Its own attempt."""
+        ...
+
+    def begin(self) -> None: ...
+
+    def interrupt(self, signal: int, *, kill: bool) -> None: ...
+
+    def look(self) -> None: ...
+
+    def end(self, order: Order) -> ChildEnd:
+        """How it ended, once it has."""
+        ...
+
+
+Open = Callable[[Order, Callable[[], None]], "ChildRunner | ChildEnd"]
+"""Opens one child: a runner that calls back at its end, or the end itself where nothing of it is to run.
+
+Raises DagfsError where it cannot be opened.
+"""
+Note = Callable[..., None]
+
+
+@dataclass(eq=False)
+class Descent:
+    """One step's children on their way. `done` is called once all have ended."""
+
+    step: Step
+    subject: Mapping[str, str]
+    orders: Sequence[Order]
+    open: Open
+    note: Note
+    done: Callable[[Ending, Sequence[ChildEnd]], None]
+    known: Mapping[str, ChildRun]
+    """The children of this attempt so far, by id."""
+    stopping: bool = False
+    timed_out: bool = False
+    _ends: dict[str, ChildEnd] = field(default_factory=dict)
+    _under_way: dict[str, ChildRunner] = field(default_factory=dict)
+    _next: deque[Order] = field(default_factory=deque)
+    _is_over: bool = False
+
+    def begin(self) -> None:
+        """Open as many as may run at once."""
+        self._next.extend(self.orders)
+        self._go_on()
+
+    def interrupt(self, signal: int, *, kill: bool) -> None:
+        """Open no more, and ask those under way to stop."""
+        self.stopping = True
+        for runner in tuple(self._under_way.values()):
+            runner.interrupt(signal, kill=kill)
+        self._go_on()
+
+    def look(self) -> None:
+        """Somebody left a word."""
+        for runner in tuple(self._under_way.values()):
+            runner.look()
+
+    def time_out(self, signal: int) -> None:
+        """The step's time is over."""
+        self.timed_out = True
+        self.interrupt(signal, kill=False)
+
+    def _go_on(self) -> None:
+        most = self.step.parallel.max_concurrent if self.step.parallel else 1
+        while self._next and not self.stopping and len(self._under_way) < max(1, most):
+            self._open(self._next.popleft())
+        if not self._under_way and not self._is_over and (not self._next or self.stopping):
+            self._is_over = True
+            ends = [self._ends[order.child] for order in self.orders if order.child in self._ends]
+            self.done(self._ending(ends), ends)
+
+    def _open(self, order: Order) -> None:
+        try:
+            opened = self.open(order, lambda: self._ended(order))
+        except (DagfsError, OSError, ValueError) as error:
+            opened = ChildEnd(order, RunState.FAILED, " ".join(str(error).split()))
+        if isinstance(opened, ChildEnd):
+            known = self.known.get(order.child)
+            if known is None or known.state is not opened.state:
+                kept = opened.state in WENT_WELL
+                self._note_end(opened, 0, **({"kept": True} if kept else {}))
+            self._ends[order.child] = opened
+            return
+        self._under_way[order.child] = opened
+        data = {"child": order.child, "child_attempt": opened.n} | ({"item": order.item} if order.item else {})
+        self.note(ev.CHILD_STARTED, **self.subject, **data)
+        opened.begin()
+
+    def _ended(self, order: Order) -> None:
+        runner = self._under_way.pop(order.child)
+        end = self._ends[order.child] = runner.end(order)
+        self._note_end(end, runner.n)
+        self._go_on()
+
+    def _note_end(self, end: ChildEnd, n: int, **more: bool) -> None:
+        data = {"child": end.order.child, "child_attempt": n, "state": end.state, "reason": end.reason}
+        item = {"item": end.order.item} if end.order.item else {}
+        self.note(ev.CHILD_FINISHED, **self.subject, **data, **item, **more)
+
+    def _ending(self, ends: Sequence[ChildEnd]) -> Ending:
+        if self.timed_out:
+            return Ending(cause="timeout")
+        if self.stopping:
+            return Ending(cause="stop")
+        if any(end.state is RunState.WAITING for end in ends):
+            return Ending(cause="waiting")
+        if all(end.state in WENT_WELL for end in ends):
+            return Ending(exit_code=0)
+        return Ending(exit_code=1, error=why(ends, _in_words))
+
+
+def _in_words(end: ChildEnd) -> str:
+    reason = f" ({end.reason})" if end.reason else ""
+    return f"child {end.order.child} {str(end.state).replace('_', ' ')}{reason}"

@@ -1,0 +1,115 @@
+"""Holds the parameters of a run against what the spec says they must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dagfs.errors import Problem, SpecError, UsageError
+from dagfs.model.dag import Dag, Param
+from dagfs.spec.yaml import load_plain
+
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters that a DAG declares, those of its schema file included."""
+
+    declared: tuple[Param, ...]
+    together: Mapping[str, Any]
+    """The schema of all of them as one object; empty for none."""
+
+    @property
+    def are_free(self) -> bool:
+        """Nothing is said about their values."""
+        return not self.together and not any(param.schema or param.required for param in self.declared)
+
+
+def parameters_of(dag: Dag, folder: Path, file: str = "") -> Parameters:
+    """What a DAG says of its parameters. SpecError where its schema file cannot be used."""
+    if not isinstance(dag.params_schema, str):
+        return Parameters(dag.params, dag.params_schema)
+    if not dag.params_schema:
+        return Parameters(dag.params, {})
+    schema = _read(folder / dag.params_schema, dag, file)
+    named = {param.name for param in dag.params}
+    found = _contract().defaults(schema)
+    more = tuple(Param(name, _text(value)) for name, value in found.items() if name not in named)
+    return Parameters((*dag.params, *more), schema)
+
+
+def check_values(
+    dag: Dag, parameters: Parameters, values: Mapping[str, str], given: Collection[str], file: str
+) -> None:
+    """UsageError for a given value that does not fit, or one that is missing; SpecError for a bad default.
+
+    `given` are the names whose value comes from outside.
+    """
+    if parameters.are_free:
+        return
+    problems: list[Problem] = []
+    for each in _contract().violations(parameters.declared, parameters.together, values):
+        mark = dag.mark(f"params.{each.name}" if each.name else "params")
+        subject = f"param {each.name!r} " if each.name else "the params do not fit: "
+        if each.is_schema or (not each.is_missing and each.name not in given and (each.name or not given)):
+            problems.append(Problem(file, mark.line, mark.column, f"{subject}{each.message}", _HINTS[True]))
+        elif not problems:
+            place = Problem(file, mark.line, mark.column, "").where() if file else ""
+            said = f"{subject}{each.message}" + (f" (declared at {place})" if place else "")
+            raise UsageError(said, hint=_HINTS[False].format(name=each.name or "NAME"))
+    if problems:
+        raise SpecError([replace(each, hint=None) for each in problems])
+
+
+_HINTS = {True: "", False: "give it with -p {name}=VALUE"}
+
+
+def check_defaults(dag: Dag, folder: Path, file: str) -> list[Problem]:
+    """What is wrong with the schemas and the defaults as they stand in the spec, for `validate`."""
+    try:
+        parameters = parameters_of(dag, folder, file)
+        # A default with a reference or a command is known only when a run begins.
+        fixed = [
+            param for param in parameters.declared if not param.eval and not set("$`") & set(param.value)
+        ]
+        values = {param.name: param.value for param in fixed}
+        lenient = tuple(replace(param, required=False) for param in fixed)
+        check_values(dag, Parameters(lenient, {}), values, (), file)
+    except SpecError as error:
+        return list(error.problems)
+    return []
+
+
+def _read(path: Path, dag: Dag, file: str) -> Mapping[str, Any]:
+    wrong = ""
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(_LARGEST + 1)
+        wrong = "it is larger than 1 MiB" if len(text) > _LARGEST else ""
+        data, _ = load_plain(text, str(path)) if not wrong else (None, {})
+        if not wrong and not isinstance(data, dict):
+            wrong = "it is no JSON object"
+    except OSError as error:
+        wrong = error.strerror or str(error)
+    if wrong:
+        mark = dag.mark("params")
+        message = f"cannot use the schema {dag.params_schema!r}: {wrong}"
+        raise SpecError(
+            [Problem(file or str(path), mark.line, mark.column, message, f"it was looked for at {path}")]
+        )
+    assert isinstance(data, dict)
+    return data
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _contract() -> Any:
+    """Loaded by name, and only for DAGs that have rules: it takes a tenth of a second."""
+    return import_module("dagfs.spec.contract")

@@ -1,0 +1,62 @@
+"""What steps left in other places, such as containers, that no process here answers for any more."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from dagfs.engine.aftermath import clean_up, kept_words
+from dagfs.errors import Refused
+from dagfs.model.edit import Action, Edit
+from dagfs.model.run import Run
+from dagfs.model.state import StepState
+from dagfs.store.files import Disk
+from dagfs.store.layout import RunPaths
+
+
+def left_elsewhere(paths: RunPaths, run: Run, but: Collection[str] = ()) -> Iterator[tuple[str, Path]]:
+    """Steps whose work may go on elsewhere though nobody learnt its end, with the file that says how to end it."""
+    for step in run.last.steps.values():
+        # A process that was killed alone has told nothing about what it watched over.
+        unknown = step.state is StepState.LOST or (step.state is StepState.FAILED and step.signal)
+        if unknown and step.name not in but and (step.log_attempt or step.attempt):
+            folder = paths.attempt(step.log_attempt or step.attempt).step(step.name)
+            if kept_words(folder.cleanup(step.tries)):
+                yield step.name, folder.cleanup(step.tries)
+
+
+def end_elsewhere(disk: Disk, paths: RunPaths, run: Run, but: Collection[str] = ()) -> None:
+    """End the work of all those steps, `but` some. Raises Refused where that could not be done."""
+    for name, file in left_elsewhere(paths, run, but):
+        if why := clean_up(kept_words(file), os.environ):
+            raise Refused(f"what step {name!r} left elsewhere could not be ended: {why}")
+        disk.remove_file(file)
+
+
+def taken_up(edit: Edit) -> frozenset[str]:
+    """Steps that run again in the same place, and so find by themselves what their last try left there."""
+    return frozenset(
+        name
+        for name, action in edit.actions.items()
+        if action in (Action.RUN, Action.ADOPT)
+        and name in edit.old.by_name
+        and edit.old.by_name[name].executor == edit.new.by_name[name].executor
+        and (edit.old.container, edit.old.ssh) == (edit.new.container, edit.new.ssh)
+    )
+
+
+def end_shared(disk: Disk, paths: RunPaths) -> None:
+    """End what the steps of the run shared, by what their processes gave as `at_end`.
+
+    What could not be ended stays noted, for the end of the next attempt.
+    """
+    done: dict[str, bool] = {}
+    for file in sorted(paths.root.glob("**/at_end.*")):
+        words = kept_words(file)
+        said = json.dumps(words)
+        if said not in done:
+            done[said] = not words or not clean_up(words, os.environ)
+        if done[said]:
+            disk.remove_file(file)

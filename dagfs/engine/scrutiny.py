@@ -1,0 +1,63 @@
+"""What is wrong with the values of a spec as they stand: defaults, schemas, patterns, secret providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dagfs.engine.bootstrap import Engine
+from dagfs.engine.parameters import check_defaults
+from dagfs.errors import Problem
+from dagfs.model.dag import Dag, Mark, Step
+from dagfs.model.pattern import BadPattern, check
+
+_EXPRESSION = "re:"
+
+
+def value_problems(engine: Engine, dag: Dag | None, folder: Path, file: str) -> list[Problem]:
+    """Everything that can be said before a run begins. Nothing is evaluated."""
+    if dag is None:
+        return []
+    return [*check_defaults(dag, folder, file), *_patterns(dag, file), *_providers(engine, dag, file)]
+
+
+def _patterns(dag: Dag, file: str) -> Iterator[Problem]:
+    for condition in dag.preconditions:
+        yield from _bad(condition.expected or "", dag.mark("preconditions"), dag, file)
+    for step in (*dag.steps, *dag.handler_on.values()):
+        for text, mark in _expressions(step):
+            yield from _bad(text, mark, dag, file)
+
+
+def _expressions(step: Step) -> Iterator[tuple[str, Mark]]:
+    """The texts of a step that may be regular expressions, with where they stand."""
+    for condition in step.preconditions:
+        yield condition.expected or "", step.mark("preconditions")
+    for text in step.continue_on.output:
+        yield text, step.mark("continue_on.output")
+    yield step.repeat_policy.expected or "", step.mark("repeat_policy.expected")
+    for route in step.router.routes if step.router else ():
+        yield route.pattern, step.mark("router")
+
+
+def _bad(text: str, mark: Mark, dag: Dag, file: str) -> Iterator[Problem]:
+    """Dagu 1 takes such a file, and the condition never holds."""
+    if not text.startswith(_EXPRESSION):
+        return
+    try:
+        check(text[len(_EXPRESSION) :])
+    except BadPattern as error:
+        severity = "warning" if dag.dialect == "dagu1" else "error"
+        message = f"{text!r} is no regular expression and fits nothing: {error}"
+        hint = "expressions are those of RE2: without look-around and back-references"
+        yield Problem(file, mark.line, mark.column, message, hint, severity=severity)
+
+
+def _providers(engine: Engine, dag: Dag, file: str) -> Iterator[Problem]:
+    known = engine.plugins.secret_providers
+    for secret in dag.secrets:
+        if secret.provider not in known:
+            mark = dag.mark(f"secrets.{secret.name}")
+            message = f"secret {secret.name}: no plugin brings the provider {secret.provider!r}"
+            hint = f"there are {', '.join(sorted(known))}"
+            yield Problem(file, mark.line, mark.column, message, hint, severity="warning")

@@ -1,0 +1,27 @@
+"""What a child program is given, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, NoReturn
+
+_PREFIX = "DAGFS_TASK_"
+
+
+def take() -> dict[str, Any]:
+    """The task, taken out of the environment so that nothing started from here gets it too."""
+    pieces: list[str] = []
+    while (piece := os.environ.pop(f"{_PREFIX}{len(pieces) + 1}", None)) is not None:
+        pieces.append(piece)
+    found = json.loads("".join(pieces) or "{}")
+    return found if isinstance(found, dict) else {}
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End with one line on standard error."""
+    sys.stdout.flush()
+    text = " ".join(message.split())
+    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.exit(code)

@@ -1,0 +1,204 @@
+"""Calls a stranger's code in a process of its own, for so long and no longer.
+
+What the code does to its process (its directory, umask, signal handlers, standard output, its end) is
+then nobody else's. It sees everything this process has, and gives back one value.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
+
+_PIECE = 1 << 16
+_PR_SET_PDEATHSIG = 1
+_WATCHED = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGPIPE,
+    signal.SIGCHLD,
+    signal.SIGALRM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+
+class Escaped(Exception):
+    """The call came to no value. The message is one line: what it raised, or how its process ended."""
+
+    def __init__(self, message: str, error: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+        """What was raised, where it could be handed over."""
+
+
+def call(function: Callable[..., T], *arguments: Any, limit_sec: float) -> T:
+    """The value of `function(*arguments)`, computed in a child of this process. Raises Escaped.
+
+    The value must be one that can be pickled. 0 for `limit_sec` is no limit.
+    """
+    reader, writer = os.pipe()
+    # What is still buffered would be printed by both.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    child = os.fork()
+    if child == 0:
+        enter(writer)
+        _answer(writer, function, arguments)
+    os.close(writer)
+    try:
+        data, in_time = _read(reader, limit_sec)
+    finally:
+        os.close(reader)
+        status = end(child)
+    if not in_time:
+        raise Escaped(f"it took longer than {limit_sec:g} s and was killed")
+    if not data:
+        raise Escaped(ended(status))
+    value: T = _value(data)
+    return value
+
+
+def enter(*keep: int) -> None:
+    """Make the process just forked a place of its own: no descriptors but `keep`, no terminal, no heirs."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in _WATCHED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Standard output may be a stream of JSON that somebody reads.
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in keep:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue
+
+
+def end(child: int) -> int:
+    """Kill a child and all it started that did not leave its session; its wait status."""
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    try:
+        os.kill(child, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    try:
+        return os.waitpid(child, 0)[1]
+    except ChildProcessError:
+        return 0
+
+
+def ended(status: int) -> str:
+    """How a child ended that gave no answer, in words."""
+    if os.WIFSIGNALED(status):
+        return f"its process was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"it ended its process with {os.WEXITSTATUS(status)}"
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - whatever a plugin's own exception does when it is printed
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _answer(writer: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> NoReturn:
+    """Compute, tell, and end the child at once: nothing of the parent's is to be cleaned up in it."""
+    try:
+        data = pickle.dumps((function(*arguments), ""))
+    except BaseException as error:  # noqa: BLE001 - told to the parent, whatever it is
+        data = _failure(error)
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(writer, view) :]
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(0)
+
+
+def _failure(error: BaseException) -> bytes:
+    """The exception itself where it survives the way, else its text."""
+    try:
+        data = pickle.dumps((error, described(error)))
+        pickle.loads(data)
+    except Exception:  # noqa: BLE001 - exceptions can have any constructor
+        return pickle.dumps((None, described(error)))
+    return data
+
+
+def _value(data: bytes) -> Any:
+    try:
+        value, failed = pickle.loads(data)
+    except Exception as error:
+        raise Escaped(f"its answer cannot be read: {described(error)}") from error
+    if failed:
+        raise Escaped(failed, value if isinstance(value, BaseException) else None)
+    return value
+
+
+def _read(reader: int, limit_sec: float) -> tuple[bytes, bool]:
+    """Everything that is written, and whether it ended in time."""
+    deadline = time.monotonic() + limit_sec if limit_sec else None
+    pieces: list[bytes] = []
+    while True:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([reader], [], [], left)[0]:
+            return b"", False
+        piece = os.read(reader, _PIECE)
+        if not piece:
+            return b"".join(pieces), True
+        pieces.append(piece)
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Put back, at the end, what code may change of this process; what it prints goes to standard error."""
+    folder, mask = _folder(), os.umask(0o077)
+    os.umask(mask)
+    handlers = {number: signal.getsignal(number) for number in _WATCHED}
+    streams = (sys.stdout, sys.stderr)
+    sys.stdout.flush()
+    out = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(out, 1)
+        os.close(out)
+        sys.stdout, sys.stderr = streams
+        os.umask(mask)
+        if folder:
+            os.chdir(folder)
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,1 @@
+"""Built-in notifiers: plugins like anybody's, seeing only `dagfs.hooks` and `dagfs.model`."""

@@ -1,0 +1,135 @@
+"""Which runs there are and which go on, without reading all of them each time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dagfs.model.state import RunState
+from dagfs.store.runs import RunStore
+
+_AT_FIRST = 2000
+"""So many of the newest runs are looked at when a scheduler begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A run, as far as the scheduler needs to know it."""
+
+    id: str
+    dag: str
+    state: str
+    created: str
+    finished: str = ""
+    trigger: str = ""
+    attempt: int = 1
+
+    @property
+    def goes_on(self) -> bool:
+        return self.state in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING)
+
+    @property
+    def made(self) -> datetime:
+        return datetime.fromisoformat(self.created) if self.created else datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def ended(self) -> datetime | None:
+        return datetime.fromisoformat(self.finished) if self.finished else None
+
+
+class Census:
+    """The runs of one store, by DAG."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._seen: set[str] = set()
+        self._active: dict[str, Counted] = {}
+        self._last: dict[str, Counted] = {}
+        self._wounded: dict[str, Counted] = {}
+        self._began = False
+
+    def refresh(self) -> None:
+        """Look at runs that are new, and again at those that went on."""
+        fresh = self._new_ids()
+        newly = {run.id: run for run in self._look([*fresh, *self._active])}
+        self._seen.update(fresh)
+        for run_id in list(self._active):
+            self._active.pop(run_id)
+        for run in newly.values():
+            self._take(run)
+
+    def _new_ids(self) -> list[str]:
+        if not self._began:
+            self._began = True
+            every = self._store.ids()
+            self._seen.update(every[_AT_FIRST:])
+            return every[:_AT_FIRST]
+        names = set(self._store.names())
+        self._seen &= names
+        for dag, run in list(self._last.items()):
+            if run.id not in names:
+                del self._last[dag]
+        return sorted(names - self._seen)
+
+    def _look(self, run_ids: Collection[str]) -> list[Counted]:
+        return [counted(document) for document in self._store.summaries_of(run_ids)]
+
+    def _take(self, run: Counted) -> None:
+        self._wounded.pop(run.id, None)
+        if run.goes_on:
+            self._active[run.id] = run
+        elif run.state in (RunState.FAILED, RunState.INTERRUPTED):
+            self._wounded[run.id] = run
+        before = self._last.get(run.dag)
+        if before is None or (run.created, run.id) >= (before.created, before.id):
+            self._last[run.dag] = run
+
+    def look_again(self, run_id: str) -> Counted | None:
+        """One run as it stands now."""
+        found = self._look([run_id])
+        if found:
+            self._take(found[0])
+        return found[0] if found else None
+
+    # -- answers ------------------------------------------------------------------------------
+
+    def exists(self, run_id: str) -> bool:
+        """Asked of the disk, not of what was counted."""
+        return os.path.lexists(self._store.home.run(run_id).root)
+
+    @property
+    def active(self) -> Mapping[str, Counted]:
+        """The runs that go on, by id."""
+        return self._active
+
+    def active_of(self, dag: str) -> list[str]:
+        return sorted(run.id for run in self._active.values() if run.dag == dag)
+
+    def last(self, dag: str) -> Counted | None:
+        """The newest run of a DAG."""
+        return self._last.get(dag)
+
+    @property
+    def wounded(self) -> list[Counted]:
+        """Runs that failed or were interrupted, as they were when they were looked at."""
+        return list(self._wounded.values())
+
+    def forget(self, run_id: str) -> None:
+        """Nothing is to be done about a run that failed."""
+        self._wounded.pop(run_id, None)
+
+
+def counted(document: Mapping[str, Any]) -> Counted:
+    """A status document in short."""
+    return Counted(
+        str(document.get("run") or ""),
+        str(document.get("dag") or ""),
+        str(document.get("state") or ""),
+        str(document.get("created") or ""),
+        str(document.get("finished") or ""),
+        str(document.get("trigger") or ""),
+        int(document.get("attempt") or 1),
+    )

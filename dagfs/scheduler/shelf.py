@@ -1,0 +1,157 @@
+"""The DAG files of a home as the scheduler knows them: each in its last good version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dagfs.errors import DagfsError
+from dagfs.model.dag import Dag, RetryPolicy
+from dagfs.model.schedule import Retention, Schedule
+from dagfs.spec.parse import Options, parse
+from dagfs.store import dags
+from dagfs.store.layout import HomePaths
+
+Stamp = tuple[int, int, int]
+"""Inode, size and time of change: what tells one version of a file from the next."""
+SETTLED_SEC = 2.0
+"""A file found by chance that changed so recently may still be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """One DAG file."""
+
+    key: str
+    """Its path below `dags/`: what watermarks and run ids go by."""
+    path: Path
+    stamp: Stamp
+    name: str = ""
+    schedule: Schedule = Schedule()  # noqa: RUF009 - frozen
+    queue: str = ""
+    priority: int = 0
+    max_active_runs: int = 0
+    retention: Retention = Retention()  # noqa: RUF009 - frozen
+    retry_policy: RetryPolicy = RetryPolicy()  # noqa: RUF009 - frozen
+    text: bytes = b""
+    """The last good version; empty where there was none, or where nothing is started by itself."""
+    error: str = ""
+    """What is wrong with the newest version."""
+
+    @property
+    def is_known(self) -> bool:
+        """Some version of it could be read."""
+        return bool(self.name)
+
+    @property
+    def digest(self) -> str:
+        """Tells whether what the watermark stands for is still this schedule."""
+        said = repr((self.schedule.entries, self.schedule.timezone))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+class Shelf:
+    """All DAG files of one home."""
+
+    def __init__(self, home: HomePaths, options: Options, clock: Callable[[], float] = time.time) -> None:
+        self._home, self._options, self._clock = home, options, clock
+        self.dags: dict[str, Shelved] = {}
+        self._unsettled: dict[str, Stamp] = {}
+
+    def rescan(self, settled: Iterable[Path] = ()) -> set[str]:
+        """Look at every file; the keys of those that came, changed or went.
+
+        A file that changed a moment ago is left for later, unless it is among `settled`.
+        """
+        known_settled = {str(path) for path in settled}
+        there: set[str] = set()
+        changed: set[str] = set()
+        for path in dags.names(self._home):
+            key = str(path.relative_to(self._home.dags))
+            there.add(key)
+            if self._look(key, path, str(path) in known_settled):
+                changed.add(key)
+        for key in self.dags.keys() - there:
+            del self.dags[key]
+            changed.add(key)
+        return changed
+
+    def look(self, paths: Iterable[Path]) -> set[str]:
+        """Look at some files that have settled; the keys of those that came, changed or went."""
+        changed: set[str] = set()
+        for path in paths:
+            key = os.path.relpath(path, self._home.dags)
+            if key.startswith("..") or not dags.is_dag_name(path.name):
+                continue
+            if path.is_file() and not path.is_symlink():
+                if self._look(key, path, settled=True):
+                    changed.add(key)
+            elif self.dags.pop(key, None):
+                changed.add(key)
+        return changed
+
+    @property
+    def has_unsettled(self) -> bool:
+        """A file is being written, as far as can be seen."""
+        return bool(self._unsettled)
+
+    def _look(self, key: str, path: Path, settled: bool) -> bool:
+        try:
+            info = path.stat()
+        except OSError:
+            return False
+        stamp = (info.st_ino, info.st_size, info.st_mtime_ns)
+        before = self.dags.get(key)
+        if before is not None and before.stamp == stamp:
+            self._unsettled.pop(key, None)
+            return False
+        young = abs(self._clock() - info.st_mtime) < SETTLED_SEC
+        if young and not settled and not (before is None and not self.dags):
+            self._unsettled[key] = stamp
+            return False
+        self._unsettled.pop(key, None)
+        self.dags[key] = read_file(key, path, stamp, self._options, before)
+        return True
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        return {key: each.error for key, each in self.dags.items() if each.error}
+
+
+def read_file(key: str, path: Path, stamp: Stamp, options: Options, before: Shelved | None) -> Shelved:
+    """A file as it is now, or its last good version with what is wrong with the new one. Never raises."""
+    try:
+        data = dags.read(path)
+        reading = parse(data, str(path), options=options)
+    except (DagfsError, OSError) as error:
+        return _bad(key, path, stamp, before, str(error))
+    except Exception as error:  # noqa: BLE001 - one poisonous file must never stop the others
+        return _bad(key, path, stamp, before, f"{path}: cannot be read: {type(error).__name__}: {error}")
+    if reading.dag is None:
+        return _bad(key, path, stamp, before, str(reading.errors[0]))
+    return shelved(key, path, stamp, reading.dag, data)
+
+
+def _bad(key: str, path: Path, stamp: Stamp, before: Shelved | None, error: str) -> Shelved:
+    return replace(before or Shelved(key, path, stamp), stamp=stamp, error=error.splitlines()[0])
+
+
+def shelved(key: str, path: Path, stamp: Stamp, dag: Dag, data: bytes) -> Shelved:
+    """What the scheduler keeps of a DAG; the text only where it may be started by itself."""
+    return Shelved(
+        key,
+        path,
+        stamp,
+        dag.name,
+        dag.schedule,
+        dag.queue,
+        dag.priority,
+        dag.max_active_runs,
+        dag.retention,
+        dag.retry_policy,
+        b"" if dag.schedule.is_empty else data,
+    )

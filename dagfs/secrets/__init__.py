@@ -1,0 +1,1 @@
+"""Built-in secret providers: each a plugin, loaded like a stranger's."""

@@ -1,0 +1,137 @@
+"""What schedulers remember between two lives: watermarks, pauses, files seen, a log, a sign of life."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dagfs.errors import DagfsError
+from dagfs.store.codec import decode_document, encode_document
+from dagfs.store.files import Disk, read_bytes
+from dagfs.store.layout import SchedulerPaths
+
+_LARGEST_LOG = 4 << 20
+
+
+class Ledger:
+    """The schedulers' own records. All of them may be lost: run ids alone keep runs from being made twice."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        paths: SchedulerPaths,
+        now: Callable[[], datetime],
+        told: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
+        """`told` hears every line of the log."""
+        self.paths = paths
+        self._disk, self._now, self._told = disk, now, told
+
+    def prepare(self) -> None:
+        """Make the folders. The store must exist already."""
+        for folder in self.paths.folders():
+            self._disk.make_dir(folder)
+
+    # -- watermarks ---------------------------------------------------------------------------
+
+    def watermark(self, key: str) -> tuple[datetime, str] | None:
+        """Until when a DAG's schedule is dealt with, and the digest of the schedule that was."""
+        found = self._read(self.paths.watermark(key))
+        try:
+            return datetime.fromisoformat(found["until"]).astimezone(UTC), str(found.get("schedule", ""))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def set_watermark(self, key: str, until: datetime, digest: str) -> None:
+        """Durable on return."""
+        data = {"dag": key, "until": _text(until), "schedule": digest}
+        self._disk.replace(self.paths.watermark(key), encode_document(data), durable=True)
+
+    # -- pauses -------------------------------------------------------------------------------
+
+    def pause(self, name: str, by: str, reason: str) -> None:
+        """Start nothing of a DAG, or of `queue:NAME`, by itself."""
+        data = {"name": name, "since": _text(self._now()), "by": by, "reason": reason}
+        self._disk.replace(self.paths.pause(name), encode_document(data), durable=True)
+
+    def resume(self, name: str) -> bool:
+        """Whether there was such a pause."""
+        there = self.paths.pause(name).exists()
+        self._disk.remove_file(self.paths.pause(name))
+        return there
+
+    def paused(self) -> dict[str, dict[str, Any]]:
+        """Every pause by the name of what is paused."""
+        found = (self._read(self.paths.paused / name) for name in _names(self.paths.paused))
+        return {str(each["name"]): each for each in found if "name" in each}
+
+    # -- files that were had ------------------------------------------------------------------
+
+    def files_seen(self, key: str) -> dict[str, str] | None:
+        """Path to digest of every file that started a run of a watching DAG; None where it never watched."""
+        found = self._read(self.paths.files_seen(key)).get("files")
+        return dict(found) if isinstance(found, dict) else None
+
+    def set_files_seen(self, key: str, files: Mapping[str, str]) -> None:
+        data = {"dag": key, "files": dict(files)}
+        self._disk.replace(self.paths.files_seen(key), encode_document(data), durable=True)
+
+    # -- log and sign of life -----------------------------------------------------------------
+
+    def note(self, event: str, **data: Any) -> None:
+        """Append a line to the scheduler's log; the log before the last is forgotten."""
+        record = {"time": _text(self._now()), "event": event, **data}
+        self._told(record)
+        line = json.dumps(record).encode() + b"\n"
+        log = self._disk.open_append(self.paths.log)
+        try:
+            log.write(line)
+            size = log.size
+        finally:
+            log.close()
+        if size > _LARGEST_LOG:
+            self._disk.move(self.paths.log, self.paths.old_log)
+
+    def notes(self) -> Iterator[dict[str, Any]]:
+        """The lines of the log, oldest first; what is not whole is left out."""
+        for path in (self.paths.old_log, self.paths.log):
+            try:
+                lines = read_bytes(path).splitlines()
+            except (FileNotFoundError, DagfsError):
+                continue
+            for line in lines:
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(found, dict):
+                    yield found
+
+    def set_status(self, status: Mapping[str, Any]) -> None:
+        self._disk.replace(self.paths.status, encode_document(status))
+
+    def status(self) -> dict[str, Any]:
+        """What the scheduler said last; empty where none ever ran."""
+        return self._read(self.paths.status)
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            return decode_document(read_bytes(path), path)
+        except (FileNotFoundError, DagfsError):
+            # Nothing here decides alone whether a run is made.
+            return {}
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,230 @@
+"""Small servers on this machine for tests and stories: HTTP, and mail that is kept instead of delivered."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Web:
+    """What a web server heard, and where it is."""
+
+    port: int = 0
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    scheme: str = "http"
+
+    def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
+        return f"{self.scheme}://{host}:{self.port}{path}"
+
+
+@contextmanager
+def web(context: ssl.SSLContext | None = None) -> Iterator[Web]:
+    """Answers by path: /status/503, /redirect?to=URL&code=302, /drop, /slow; anything else is echoed as JSON."""
+    found = Web(scheme="https" if context else "http")
+    released = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said = {
+                "method": self.command,
+                "path": self.path,
+                "headers": dict(self.headers),
+                "body": body.decode("latin-1"),
+            }
+            found.heard.append(said)
+            if self.path.startswith("/status/"):
+                self.answer(int(self.path.split("?")[0].split("/")[2]), {"why": "as asked"})
+            elif self.path.startswith("/redirect"):
+                code, _, to = self.path.partition("?")[2].partition("&to=")
+                self.answer(int(code), {}, Location=to)
+            elif self.path == "/drop":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"half")
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+            elif self.path == "/slow":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                released.wait(60)
+            else:
+                self.answer(200, said)
+
+        def answer(self, status: int, value: object, **headers: str) -> None:
+            data = json.dumps(value).encode() if status != 204 else b""
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            for name, text in headers.items():
+                self.send_header(name, text)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = handle_any  # noqa: N815
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Connections are cut on purpose here."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    found.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield found
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class Post:
+    """What a mail server took."""
+
+    port: int = 0
+    letters: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
+    """Sender, receivers and message of each mail."""
+    logins: list[str] = field(default_factory=list)
+    was_tls: list[bool] = field(default_factory=list)
+
+
+@contextmanager
+def post(
+    context: ssl.SSLContext | None = None, *, implicit: bool = False, refuse: str = "", silent: bool = False
+) -> Iterator[Post]:
+    """A mail server; with a `context` it offers STARTTLS, or speaks TLS from the first byte.
+
+    `refuse` is a word in receivers that it does not take; a `silent` one never answers.
+    """
+    found = Post()
+    released = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def setup(self) -> None:
+            if context and implicit:
+                self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
+
+        def finish(self) -> None:
+            super().finish()
+            self.request.close()
+
+        def say(self, text: str) -> None:
+            self.wfile.write(text.encode() + b"\r\n")
+
+        def handle(self) -> None:
+            if silent:
+                released.wait(60)
+                return
+            self.say("220 here")
+            sender, receivers, tls = "", [], implicit
+            while line := self.rfile.readline().decode().strip():
+                verb = line.upper()
+                if verb.startswith("EHLO"):
+                    offers = [
+                        "250-here",
+                        *(["250-STARTTLS"] if context and not tls else []),
+                        "250 AUTH PLAIN",
+                    ]
+                    self.say("\r\n".join(offers))
+                elif verb == "STARTTLS" and context:
+                    self.say("220 go")
+                    self.request = context.wrap_socket(self.request, server_side=True)
+                    self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+                    tls = True
+                elif verb.startswith("AUTH"):
+                    found.logins.append(line.split()[-1])
+                    self.say("235 in")
+                elif verb.startswith("MAIL"):
+                    sender = line[10:].split(">")[0].lstrip("<")
+                    self.say("250 ok")
+                elif verb.startswith("RCPT"):
+                    if refuse and refuse in line:
+                        self.say("550 nobody of that name")
+                    else:
+                        receivers.append(line[8:].strip("<>"))
+                        self.say("250 ok")
+                elif verb == "DATA":
+                    self.say("354 go on")
+                    lines = iter(self.rfile.readline, b".\r\n")
+                    data = b"".join(line.removeprefix(b".") for line in lines).replace(b"\r\n", b"\n")
+                    letter = message_from_bytes(data, policy=default)
+                    found.letters.append((sender, receivers, letter))
+                    found.was_tls.append(tls)
+                    sender, receivers = "", []
+                    self.say("250 kept")
+                elif verb == "QUIT":
+                    self.say("221 bye")
+                    return
+                else:
+                    self.say("250 ok")
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+
+        def handle_error(self, *_: object) -> None:
+            """Connections are refused on purpose here."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    found.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield found
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def certificate(folder: Path) -> Path:
+    """A file with a key and a certificate for 127.0.0.1 and localhost, made now."""
+    path = folder / "server.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    words += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(
+        [*words, "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
+        check=True,
+        capture_output=True,
+    )
+    path.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
+    return path
+
+
+def tls(path: Path) -> ssl.SSLContext:
+    """A server's context with that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
