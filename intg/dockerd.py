@@ -18,7 +18,10 @@ DOCKERD = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "
 CONTAINERD = shutil.which("containerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "/usr/bin/containerd"
 IMAGE = "small:1"
 """Busybox and nothing else; the image's entrypoint is empty."""
-_APPLETS = "sh cat echo env false head id ls mkdir printf pwd rm sleep tail test touch true wc grep cut setsid".split()
+_APPLETS = (
+    "sh", "cat", "echo", "env", "false", "head", "id", "ls", "mkdir", "printf", "pwd", "rm", "sleep", "tail", "test",
+    "touch", "true", "wc", "grep", "cut", "setsid",
+)  # fmt: skip
 
 
 class Dockerd:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from intg.home import REPOSITORY, Home, eventually
+from tests.executors.servers import web
 
 PROD = """
     name: prod
@@ -122,6 +123,34 @@ def test_a_step_runs_at_a_lower_priority(home: Home) -> None:
     )
     home.dagfs("run", "job").exits(0)
     assert home.log("crunch") == "7\n"
+
+
+def test_an_address_hears_how_each_attempt_ended(home: Home) -> None:
+    drop_in(home, "webhook")
+    home.dag("job", f"steps: [{{name: a, run: 'test -e {home.file('go')}'}}]\n")
+    with web() as site:
+        home.settings(f"plugins:\n  webhook:\n    url: {site.url('/hook')}\n    when: [failure]\n")
+        home.dagfs("run", "job").exits(1)
+        home.file("go").touch()
+        home.dagfs("retry", "@").exits(0)
+    (heard,) = site.heard
+    assert (heard["method"], heard["path"]) == ("POST", "/hook")
+    said = json.loads(heard["body"])
+    assert (said["what"], said["dag"], said["run"]) == ("failure", "job", home.run.name)
+    assert said["reason"].startswith("failed at a")
+
+
+def test_an_address_that_is_none_is_told_with_its_place(home: Home) -> None:
+    drop_in(home, "webhook")
+    home.dag("job", "steps: [{name: a, run: 'true'}]\n")
+    home.settings("plugins:\n  webhook:\n    when: [failure]\n    url: chat.example\n")
+    home.dagfs("run", "job").exits(3).says("dagfs.yaml:4:5", "plugins.webhook.url")
+    home.settings("plugins:\n  webhook:\n    url: http://127.0.0.1:1/\n")
+    home.dagfs("run", "job").exits(0)
+    notices = [each["message"] for each in home.journal() if each["event"] == "notice"]
+    assert len(notices) == 1
+    assert notices[0].startswith("plugin webhook: notify: ")
+    assert "refused" in notices[0]
 
 
 @pytest.mark.skipif(not shutil.which("ionice"), reason="there is no ionice here")

@@ -30,7 +30,8 @@ from dagfs.model.edit import Action, Edit, Severity
 from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.compat import Basis, compare
-from dagfs.spec import keys
+from dagfs.spec import actions, keys
+from dagfs.spec.fields import PLACES, Place
 from dagfs.spec.parse import Options, parse, read
 from dagfs.store.layout import AttemptPaths, RunPaths, StepPaths
 from dagfs.store.status import status_document
@@ -161,7 +162,57 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def dagu_keys_part(_: PluginManager) -> str:
+    """Every key of the root and of a step in both spellings, and whether it is honoured."""
+    parts = []
+    for title, place in (("Of a DAG", PLACES[0]), ("Of a step", _place_of("steps"))):
+        rows = [f"### {title}", "", "| 2.x | 1.x | |", "|---|---|---|"]
+        one = {key.spelled for key in place.table.of("dagu1").values()}
+        for name, key in place.table.every.items():
+            old = keys.camel(name) if keys.camel(name) in one else ""
+            new = "" if name in place.table.only1.split() else f"`{name}`"
+            said = "ignored, with a warning" if key.use == "unused" else "honoured"
+            said = f"as `{key.field}`" if key.field != name else said
+            if place.table.aliases1.get(name):
+                said += f"; in 1.x as `{place.table.aliases1[name]}`"
+            rows.append(f"| {new} | {f'`{old}`' if old else ''} | {said} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+def _place_of(path: str) -> Place:
+    return next(place for place in PLACES if place.path == path)
+
+
+def dagu_actions_part(_: PluginManager) -> str:
+    rows = ["| action | runs as | from `with` |", "|---|---|---|"]
+    special = {
+        "exec": ("a program, no shell", "`command`, `args`"),
+        "log.write": ("a command that prints it", "`message`"),
+        "wait.duration": ("`sleep`", "`duration`"),
+        "outputs.write": ("`noop`, with outputs", "`values`"),
+    }
+    for name in actions.known_actions():
+        action = actions.ACTIONS.get(name)
+        if action is None:
+            what, given = special[name]
+        else:
+            what = f"`{action.type}`" if action.type else "keys of the step"
+            what += f" with `command: {action.command}`" if action.command else ""
+            given = ", ".join(
+                f"`{here}`" if here == there else f"`{here}` as `{there}`"
+                for here, there in sorted(action.moved)
+            )
+        rows.append(f"| `{name}` | {what} | {given} |")
+    return "\n".join(rows)
+
+
+def dagu_outside_part(_: PluginManager) -> str:
+    return textwrap.fill(", ".join(f"`{name}`" for name in sorted(actions.OUTSIDE_TYPES)) + ".", 118)
+
+
 GENERATED = {
+    "docs/dagu.md": {"keys": dagu_keys_part, "actions": dagu_actions_part, "outside": dagu_outside_part},
     "docs/retry.md": {"rules": rules_part, "fields": fields_part},
     "docs/plugins.md": {"hooks": hooks_part},
     "docs/cli.md": {"cli": cli_part},
@@ -292,6 +343,10 @@ SECTIONS = {
     "preconditions": keys.PRECONDITION,
     "Outputs": keys.OUTPUT,
     "Parameters and env": keys.PARAM,
+    "Sub-DAGs": keys.PARALLEL,
+    "foreach": keys.FOREACH,
+    "Approvals": keys.APPROVAL,
+    "Secrets": keys.SECRET,
 }
 
 
@@ -307,19 +362,17 @@ def test_every_key_is_documented_in_both_spellings(title: str) -> None:
     assert strange == []
 
 
-@pytest.mark.parametrize(
-    ("table", "use"), [(t, u) for t in ("ROOT", "STEP", "OUTPUT") for u in ("unused", "later")]
-)
-def test_every_key_that_is_not_supported_is_named(table: str, use: str) -> None:
-    found = re.search(rf"<!-- keys: {table} {use} -->\n(.*?)<!-- end -->", page("docs/specs.md"), re.DOTALL)
+@pytest.mark.parametrize("table", ["ROOT", "STEP", "OUTPUT"])
+def test_every_key_that_is_ignored_is_named(table: str) -> None:
+    found = re.search(rf"<!-- keys: {table} unused -->\n(.*?)<!-- end -->", page("docs/specs.md"), re.DOTALL)
     assert found
-    assert re.findall(r"`(\w+)`", found[1]) == getattr(getattr(keys, table), use).split()
+    assert re.findall(r"`(\w+)`", found[1]) == getattr(keys, table).unused.split()
 
 
-def test_every_unused_and_later_key_of_other_places_is_named() -> None:
+def test_every_ignored_key_of_other_places_is_named() -> None:
     text = page("docs/specs.md")
-    for table in SECTIONS.values():
-        assert all(f"`{name}`" in text for name in [*table.unused.split(), *table.later.split()])
+    for place in PLACES:
+        assert all(f"`{name}`" in text for name in place.table.unused.split())
 
 
 def test_every_variable_that_steps_get_is_documented() -> None:

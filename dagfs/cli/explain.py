@@ -36,7 +36,7 @@ examples:
 """
 _WIDTH = 96
 _SHOWN_AT_ONCE = 4
-_USES = {"later": "not supported yet: an error", "unused": "read, and without effect in this version"}
+_USES = {"unused": "read, and without effect in this version"}
 
 
 @dataclass(frozen=True, slots=True)

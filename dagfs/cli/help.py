@@ -12,13 +12,16 @@ from dagfs.cli.command import Command
 from dagfs.cli.glossary import EXIT_CODES
 from dagfs.cli.output import Output, visible
 from dagfs.cli.pager import paged
+from dagfs.cli.topics import TOPICS
 from dagfs.errors import ExitCode
 
 EXAMPLES = """
 examples:
   dagfs help retry
   dagfs help exit-codes
+  dagfs help values
 """
+_CODES = "exit-codes"
 _HEAD = """\
 dagfs runs DAGs whose only database is a folder. A failed run is mended, not restarted:
 
@@ -29,15 +32,15 @@ dagfs runs DAGs whose only database is a folder. A failed run is mended, not res
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("topic", nargs="?", help="a verb, or exit-codes")
+    parser.add_argument("topic", nargs="?", help="a verb; or " + ", ".join([*TOPICS, _CODES]))
     # `dagfs --help` answers at once, without a look at plugins.
     parser.add_argument("--brief", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(command: Command) -> int:
     topic, output = command.options.topic, command.output
-    if topic and topic != "exit-codes":
-        text = _about(command, topic)
+    if topic and topic != _CODES:
+        text = TOPICS[topic][1].rstrip() if topic in TOPICS else _about(command, topic)
         with paged(command):
             output.line(text)
         return ExitCode.DONE
@@ -60,6 +63,10 @@ def _overview(output: Output, others: Mapping[str, str]) -> None:
     output.line(_HEAD)
     verbs = {name: summary for name, (_, summary) in main.VERBS.items()}
     output.table([[f"  {name}", visible(about)] for name, about in {**verbs, **others}.items()])
+    output.line("\ntopics, with `dagfs help TOPIC`:\n")
+    topics = {name: about for name, (about, _) in TOPICS.items()}
+    codes = "what a command's exit code means"
+    output.table([[f"  {name}", about] for name, about in {**topics, _CODES: codes}.items()])
     output.line("\n`dagfs VERB --help` has options and examples. Everywhere: -C DIR names the home,")
     output.line("--no-plugins leaves drop-ins out, --color=auto|always|never, --no-pager.")
     output.line(

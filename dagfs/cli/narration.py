@@ -54,32 +54,72 @@ class Narrator:
             (self._output.line if self._data else self._output.say)(line)
 
     def _words(self, event: Event) -> str:
+        """The line for an event; `""` for one that says nothing to people."""
+        tell = _TELLERS.get(event.name)
+        return tell(self, event, _subject(event)) if tell else ""
+
+    def _started(self, event: Event, subject: str) -> str:
+        self._began.setdefault(subject, event.time)
+        again = f"  try {event.data['try']}" if event.data["try"] > 1 else ""
+        return _line("running", subject, "started" + again)
+
+    def _retrying(self, event: Event, subject: str) -> str:
+        at = clock(event.data["until"])
+        return _line("retrying", subject, f"{event.data['reason']}; trying again at {at}")
+
+    def _finished(self, event: Event, subject: str) -> str:
+        return _line(event.data["state"], subject, self._ending(event, subject, event.data))
+
+    def _kept(self, event: Event, subject: str) -> str:
+        return _line("succeeded", subject, f"kept            {event.data.get('reason', '')}")
+
+    def _adopted(self, event: Event, subject: str) -> str:
+        return _line("running", subject, f"adopted         {event.data.get('reason', '')}")
+
+    def _waiting(self, event: Event, subject: str) -> str:
+        asked = event.data.get("prompt") or event.data.get("reason", "")
+        return _line("waiting", subject, f"{'waiting':<15} {asked}")
+
+    def _child_finished(self, event: Event, subject: str) -> str:
         data = event.data
-        subject = str(data.get("step") or (f"on {data['handler']}" if "handler" in data else ""))
-        if event.name in (ev.STEP_STARTED, ev.HANDLER_STARTED):
-            self._began.setdefault(subject, event.time)
-            again = f"  try {data['try']}" if data["try"] > 1 else ""
-            return _line("running", subject, "started" + again)
-        if event.name == ev.STEP_RETRYING:
-            return _line("retrying", subject, f"{data['reason']}; trying again at {clock(data['until'])}")
-        if event.name in (ev.STEP_FINISHED, ev.HANDLER_FINISHED):
-            return _line(data["state"], subject, self._ending(event, subject, data))
-        if event.name == ev.STEP_KEPT:
-            return _line("succeeded", subject, f"kept            {data.get('reason', '')}")
-        if event.name == ev.STEP_ADOPTED:
-            return _line("running", subject, f"adopted         {data.get('reason', '')}")
-        if event.name == ev.NOTICE:
-            return visible(f"  ! {data['message']}")
-        if event.name == ev.STOP_REQUESTED:
-            return "  stopping …  (once more to kill)"
-        if event.name == ev.RUN_TIMED_OUT:
-            return f"  the run's time is over ({data['timeout_sec']:g} s): stopping"
-        return ""
+        state = "kept" if data.get("kept") else data["state"]
+        words = f"{state:<15} {data.get('reason', '')}".rstrip()
+        return _line(data["state"], f"{subject}/{data['child']}", words)
+
+    def _notice(self, event: Event, _: str) -> str:
+        return visible(f"  ! {event.data['message']}")
+
+    def _stopping(self, _: Event, __: str) -> str:
+        return "  stopping …  (once more to kill)"
+
+    def _timed_out(self, event: Event, _: str) -> str:
+        return f"  the run's time is over ({event.data['timeout_sec']:g} s): stopping"
 
     def _ending(self, event: Event, subject: str, data: Any) -> str:
         took = duration(self._began.get(subject), event.time)
         words = [word for word in (took, data.get("reason")) if word]
         return f"{data['state']:<15} {', '.join(words)}".rstrip()
+
+
+_TELLERS = {
+    ev.STEP_STARTED: Narrator._started,
+    ev.HANDLER_STARTED: Narrator._started,
+    ev.STEP_RETRYING: Narrator._retrying,
+    ev.STEP_FINISHED: Narrator._finished,
+    ev.HANDLER_FINISHED: Narrator._finished,
+    ev.STEP_WAITING: Narrator._waiting,
+    ev.CHILD_FINISHED: Narrator._child_finished,
+    ev.STEP_KEPT: Narrator._kept,
+    ev.STEP_ADOPTED: Narrator._adopted,
+    ev.NOTICE: Narrator._notice,
+    ev.STOP_REQUESTED: Narrator._stopping,
+    ev.RUN_TIMED_OUT: Narrator._timed_out,
+}
+
+
+def _subject(event: Event) -> str:
+    """The step or handler that an event is about."""
+    return str(event.data.get("step") or (f"on {event.data['handler']}" if "handler" in event.data else ""))
 
 
 def _line(state: str, subject: str, rest: str) -> str:

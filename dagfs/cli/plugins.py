@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import asdict
+from pathlib import Path
 
 from dagfs.cli import main
-from dagfs.cli.command import Command, add_json
-from dagfs.cli.output import visible
+from dagfs.cli.command import Command, add_json, shown
+from dagfs.cli.output import next_commands, visible
 from dagfs.cli.place import root
 from dagfs.cli.programs import find_program
 from dagfs.engine.bootstrap import open_home
-from dagfs.errors import ExitCode
+from dagfs.errors import ExitCode, UsageError
+from dagfs.hooks.template import KINDS, package
+from dagfs.store.files import Disk
 
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NAMED = ("executors", "rules", "commands", "secret_providers")
+"""Hooks whose things are listed by name."""
 EXAMPLES = """
 examples:
   dagfs plugins
+  dagfs plugins new greeter --executor    a package in ./dagfs-greeter that installs and passes its test
   dagfs plugins --check && echo all of them load
   dagfs plugins --json | jq '.[] | select(.error != "")'
 
@@ -26,30 +34,58 @@ exit codes: 0; with --check, 1 when one is broken
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="exit 1 when a plugin is broken")
     add_json(parser)
+    parser.add_argument(
+        "what", nargs="?", choices=["new"], metavar="new", help="write a plugin to begin with"
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="its name")
+    for kind in KINDS:
+        text = f"new: one that is {'an' if kind == 'executor' else 'a'} {kind}"
+        parser.add_argument(f"--{kind}", action="store_const", const=kind, dest="kind", help=text)
 
 
 def run(command: Command) -> int:
+    if command.options.what == "new":
+        return _new(command)
     output = command.output
     plugins = open_home(root(command), plugins=not command.options.no_plugins).plugins.plugins
     if command.options.json:
         output.json([asdict(plugin) for plugin in plugins])
     else:
-        rows = [["name", "version", "from", "brings"]]
+        rows = [["name", "version", "from", "load", "brings"]]
         for plugin in plugins:
             brings = [f"executor {name}" for name in plugin.executors] + [
                 f"rule {name}" for name in plugin.rules
             ]
             brings += [f"command {name}" + _hidden(name) for name in plugin.commands]
-            brings += [hook for hook in plugin.hooks if hook not in ("executors", "rules", "commands")]
-            what = (
-                output.styled(f"broken: {visible(plugin.error)}", "red")
-                if plugin.error
-                else ", ".join(brings)
-            )
-            rows.append([visible(plugin.name), plugin.version, visible(plugin.origin), what])
+            brings += [f"secrets from {name}" for name in plugin.secret_providers]
+            brings += [hook for hook in plugin.hooks if hook not in _NAMED]
+            what = ", ".join(brings)
+            if plugin.error:
+                what = output.styled(f"broken: {visible(plugin.error)}", "red")
+            elif plugin.skipped:
+                what = output.styled(f"left out: {plugin.skipped}", "dim")
+            load = f"{plugin.load_ms:.0f} ms"
+            rows.append([visible(plugin.name), plugin.version, visible(plugin.origin), load, what])
         output.table(rows, head=True)
     broken = any(plugin.error for plugin in plugins)
     return ExitCode.RUN_NOT_SUCCEEDED if command.options.check and broken else ExitCode.DONE
+
+
+def _new(command: Command) -> int:
+    """Write a package that installs and passes its own test."""
+    name = command.options.name or ""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a plugin: use a-z, 0-9 and single `-` inside")
+    folder = Path.cwd() / f"dagfs-{name}"
+    if folder.exists():
+        raise UsageError(f"{folder} is there already", hint="choose another name, or remove it")
+    disk = Disk()
+    disk.make_dir(folder)
+    for path, text in package(name, command.options.kind or "executor").items():
+        disk.put_new(folder / path, text.encode())
+        command.output.line(f"made {shown(folder / path)}")
+    next_commands(command.output, {f"pip install -e '{folder.name}[test]'": "then `dagfs plugins` lists it"})
+    return ExitCode.DONE
 
 
 def _hidden(command: str) -> str:

@@ -124,7 +124,7 @@ def declared_outputs(step: Step, found: Mapping[str, str], left: Leavings) -> di
 
 
 def _declared(wanted: OutputField, found: Mapping[str, str], left: Leavings) -> str:
-    if wanted.value:
+    if wanted.value or wanted.source == "value":
         text = left.said(wanted.value)
     elif wanted.source in ("stdout", "stderr"):
         text = left.stream(wanted.source).strip()

@@ -134,5 +134,9 @@ class Descent:
 
 
 def _in_words(end: ChildEnd) -> str:
+    before, nested, inner = end.reason.rpartition("(child ")
+    if nested:
+        # The child that failed by itself says more than those around it.
+        return "child " + inner.removesuffix(")" * (before.count("(") - before.count(")") + 1))
     reason = f" ({end.reason})" if end.reason else ""
     return f"child {end.order.child} {str(end.state).replace('_', ' ')}{reason}"

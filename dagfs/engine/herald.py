@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from dagfs.engine.chronicle import Chronicle
+from dagfs.engine.environment import StepEnvironment
 from dagfs.engine.request import expand_config
 from dagfs.engine.workplace import Setting
 from dagfs.hooks.executor import Process
@@ -68,7 +69,7 @@ class Herald:
     def _made(self, what: str, event: Event, state: str, step: str = "") -> News:
         setting, values = self._setting, self._setting.values
         env = {**setting.machine, **values.env, **values.secrets}
-        scope = Scope({**env, **values.params})
+        known = StepEnvironment(env, Scope({**env, **values.params}))
         said = {name: getattr(setting.dag, name) for name in _MAIL}
         attempt = setting.paths.attempt(setting.attempt.n)
         steps = self._chronicle.fold.steps
@@ -91,7 +92,7 @@ class Herald:
             env={**env, "DAGFS_HOME": str(setting.home.root), "DAGFS_RUN_ID": setting.run.id},
             cwd=str(setting.paths.root),
             folder=str(attempt.handler(_FOLDER).root),
-            dag_settings=expand_config({name: value for name, value in said.items() if value}, scope),
+            dag_settings=expand_config({name: value for name, value in said.items() if value}, known),
         )
 
     def _tell(self, news: News) -> None:

@@ -54,7 +54,8 @@ class Launch:
     def from_bytes(cls, raw: bytes) -> Launch:
         """Read back what `as_bytes` wrote."""
         data = json.loads(raw)
-        return cls(**{**data, "argv": tuple(data["argv"]), "cleanup": tuple(data["cleanup"])})
+        lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+        return cls(**{**data, **lists})
 
 
 _NAMES = tuple(each.name for each in fields(Launch))

@@ -11,6 +11,7 @@ from dagfs.engine.capture import LARGEST_OUTPUT, encode_outputs
 from dagfs.engine.location import current_actor, new_token
 from dagfs.engine.operations import own
 from dagfs.engine.recovery import close_attempt, end_orphans
+from dagfs.engine.remains import end_elsewhere
 from dagfs.engine.view import view_run
 from dagfs.errors import Busy, NotFound, NothingToDo, Refused, UsageError
 from dagfs.model import event as ev
@@ -52,6 +53,8 @@ def mark_step(
         name = _step(dag, run_id, word)
         all_outputs = _outputs(dag, view.run.last, name, state, given)
         end_orphans(claim.paths, view, kill=False)
+        others = view.run.last.steps.keys() - {name}
+        end_elsewhere(engine.home.disk, claim.paths, view.run, but=others)
         recorded = close_attempt(engine, claim, view)
         data = {
             "step": name,

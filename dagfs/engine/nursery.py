@@ -69,7 +69,7 @@ class Nursery:
             held=True,
             overrides=order.params,
             given=order.given,
-            everything="its parent starts it over" if same else "what it is given changed" if over else "",
+            everything=_why_over(same=same) if over else "",
         )
         if proposal.plan.verdict is Verdict.NOTHING_TO_DO:
             return _end(order, run)
@@ -164,6 +164,10 @@ def resume(engine: Engine, claim: Claim, run_id: str) -> Work:
     return Work(engine, claim, run.header, header, dag, values, _base(run, header.base), is_resumed=True)
 
 
+def _why_over(*, same: bool) -> str:
+    return "its parent starts it over" if same else "what it is given changed"
+
+
 def _base(run: Run, n: int) -> Attempt | None:
     return next((attempt for attempt in run.attempts if attempt.n == n), None)
 
@@ -184,7 +188,5 @@ def _require_depth(run: RunHeader, engine: Engine) -> None:
     while run.step and run.parent:
         depth += 1
         if depth >= _DEEPEST:
-            raise DagfsError(
-                f"sub-DAGs stand {_DEEPEST} deep in one another", hint="does one of them call itself?"
-            )
+            raise DagfsError(f"sub-DAGs stand {_DEEPEST} deep in one another: does one call itself?")
         run = engine.home.store.header(run.parent)

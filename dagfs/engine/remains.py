@@ -17,7 +17,7 @@ from dagfs.store.layout import RunPaths
 
 
 def left_elsewhere(paths: RunPaths, run: Run, but: Collection[str] = ()) -> Iterator[tuple[str, Path]]:
-    """Steps whose work may go on elsewhere though nobody learnt its end, with the file that says how to end it."""
+    """Steps whose work may go on elsewhere though nobody learnt its end, with the file of how to end it."""
     for step in run.last.steps.values():
         # A process that was killed alone has told nothing about what it watched over.
         unknown = step.state is StepState.LOST or (step.state is StepState.FAILED and step.signal)
@@ -53,7 +53,8 @@ def end_shared(disk: Disk, paths: RunPaths) -> None:
     What could not be ended stays noted, for the end of the next attempt.
     """
     done: dict[str, bool] = {}
-    for file in sorted(paths.root.glob("**/at_end.*")):
+    below = "attempts/*/*/*/at_end.*"
+    for file in sorted([*paths.root.glob(below), *paths.root.glob(f"children/*/{below}")]):
         words = kept_words(file)
         said = json.dumps(words)
         if said not in done:

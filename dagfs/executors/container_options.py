@@ -12,12 +12,35 @@ from dagfs.hooks.options import ANY, FLAG, TABLE, TEXT, WORDS, Option, Options
 OPTIONS = Options(
     "docker",
     Option("image", TEXT, "The image to make a container of.", ""),
-    Option("name", TEXT, "The container's name; without an image, the running one to go into.", "", (), ("container_name",)),
-    Option("exec", ANY, "A running container to go into; or, with `container_name`, a map of user, working_dir and env."),
-    Option("pull", ANY, "When to pull the image: `missing`, `always` or `never`.", "missing", (), ("pull_policy",)),
+    Option(
+        "name",
+        TEXT,
+        "The container's name; without an image, the running one to go into.",
+        "",
+        (),
+        ("container_name",),
+    ),
+    Option(
+        "exec",
+        ANY,
+        "A running container to go into; or, with `container_name`, a map of user, working_dir and env.",
+    ),
+    Option(
+        "pull",
+        ANY,
+        "When to pull the image: `missing`, `always` or `never`.",
+        "missing",
+        (),
+        ("pull_policy",),
+    ),
     Option("platform", TEXT, "The platform of the image, such as linux/arm64.", ""),
-    Option("volumes", WORDS, "What to mount, as `SOURCE:TARGET[:ro]`; a source that begins with a dot is a path "
-           "from the step's folder.", ()),
+    Option(
+        "volumes",
+        WORDS,
+        "What to mount, as `SOURCE:TARGET[:ro]`; a source that begins with a dot is a path from the "
+        "step's folder.",
+        (),
+    ),
     Option("env", ANY, "More variables, beside those of the step."),
     Option("ports", WORDS, "Ports to open, as `HOST:CONTAINER`.", ()),
     Option("network", ANY, "The network: bridge, host, none, or a name."),
@@ -25,23 +48,59 @@ OPTIONS = Options(
     Option("working_dir", TEXT, "The folder in it that commands begin in.", "", (), ("work_dir",)),
     Option("entrypoint", ANY, "In place of the image's own; `[]` for none."),
     Option("shell", WORDS, "The shell for commands in it that need one.", ()),
-    Option("keep_container", FLAG, "Leave it there when the step has ended, under a name that ends in `-kept`.", False),
+    Option(
+        "keep_container",
+        FLAG,
+        "Leave it there when the step has ended, under a name that ends in `-kept`.",
+        False,
+    ),
     Option("auto_remove", FLAG, "`false` says the same as `keep_container: true`.", True),
     Option("privileged", FLAG, "All rights of the host.", False),
     Option("memory", TEXT, "The most memory, such as 512m.", ""),
     Option("cpus", TEXT, "How many processors at most, such as 1.5.", ""),
     Option("container", TABLE, "Dagu's map of env, user, working_dir, entrypoint, hostname.", {}),
-    Option("host", ANY, "Dagu's map of binds, network_mode, privileged, auto_remove; or the engine's address."),
-    Option("startup", TEXT, "Of a DAG's container: what runs in it.", "keepalive", ("keepalive", "entrypoint", "command")),
+    Option(
+        "host",
+        ANY,
+        "Dagu's map of binds, network_mode, privileged, auto_remove; or the engine's address.",
+    ),
+    Option(
+        "startup",
+        TEXT,
+        "Of a DAG's container: what runs in it.",
+        "keepalive",
+        ("keepalive", "entrypoint", "command"),
+    ),
     Option("command", WORDS, "Of a DAG's container with `startup: command`: what runs in it.", ()),
-    Option("wait_for", TEXT, "Of a DAG's container: when steps may begin.", "running", ("running", "healthy")),
-    Option("log_pattern", TEXT, "Of a DAG's container: steps begin once its log holds a match of this pattern.", ""),
+    Option(
+        "wait_for",
+        TEXT,
+        "Of a DAG's container: when steps may begin.",
+        "running",
+        ("running", "healthy"),
+    ),
+    Option(
+        "log_pattern",
+        TEXT,
+        "Of a DAG's container: steps begin once its log holds a match of this pattern.",
+        "",
+    ),
     Option("restart_policy", TEXT, "Of a DAG's container: no, on-failure, always or unless-stopped.", ""),
-    Option("healthcheck", TABLE, "How its health is looked at: test, interval, timeout, retries, start_period.", {}),
-    Option("registry_auths", ANY, "Logins of registries: a map from registry to username and password.", None),
+    Option(
+        "healthcheck",
+        TABLE,
+        "How its health is looked at: test, interval, timeout, retries, start_period.",
+        {},
+    ),
+    Option(
+        "registry_auths",
+        ANY,
+        "Logins of registries: a map from registry to username and password.",
+        None,
+    ),
     Option("engine", TEXT, "The address of the engine, in place of $DOCKER_HOST.", ""),
     Option("binary", TEXT, "The command line to use; otherwise the first of docker, podman, nerdctl.", ""),
-)  # fmt: skip
+)
 CONTAINER = ("env", "user", "working_dir", "entrypoint", "hostname")
 _HOST = ("binds", "network_mode", "privileged", "auto_remove", "memory")
 _PULL = {"true": "always", "false": "never", "always": "always", "missing": "missing", "never": "never"}
@@ -116,6 +175,8 @@ def named(env: Any) -> dict[str, str]:
         return {}
     if isinstance(env, Mapping):
         return {str(name): _text(value) for name, value in env.items()}
+    if not isinstance(env, str | list | tuple):
+        raise ValueError(f"env must be a map or a list, not {env!r}")
     found: dict[str, str] = {}
     for each in [env] if isinstance(env, str) else env:
         if isinstance(each, Mapping):

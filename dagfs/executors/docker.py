@@ -133,7 +133,7 @@ def _common(said: Mapping[str, Any], request: StepRequest) -> dict[str, Any]:
 
 
 def _auths(said: Mapping[str, Any], request: StepRequest) -> dict[str, Any]:
-    """Logins of registries; `registry_auths` may be a text with JSON, as docker's own configuration has it."""
+    """Logins of registries; they may be a text with JSON, as docker's own configuration has it."""
     found = {**_as_map(request.dag_settings.get("registry_auths")), **_as_map(said["registry_auths"])}
     return dict(found.get("auths", found))
 
@@ -152,7 +152,7 @@ def _work(request: StepRequest, said: Mapping[str, Any]) -> Texts:
     work = texts(request, tuple(said["shell"]))
     return Texts(
         tuple(word.replace(f"{JOB}/script", f"/{_SCRIPT}") for word in work.argv),
-        {_SCRIPT: text for text in work.files.values()},
+        dict(zip([_SCRIPT], work.files.values(), strict=False)),
     )
 
 

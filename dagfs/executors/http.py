@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from dagfs.executors.program import program
 from dagfs.hooks import hookimpl
@@ -13,6 +13,7 @@ from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.hooks.options import ANY, FLAG, NUMBER, TABLE, TEXT, Option, Options
 from dagfs.model.dag import Step
 
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OPTIONS = Options(
     "http",
@@ -86,7 +87,7 @@ class Http:
         method, _, url = line.strip().partition(" ")
         settings["method"] = (settings["method"] or method or "GET").upper()
         settings["url"] = settings["url"] or url.strip()
-        if urlsplit(settings["url"]).scheme not in ("http", "https"):
+        if not _ADDRESS.match(settings["url"]):
             raise ValueError(f"{settings['url']!r} is no http or https address")
         return program(request, "http", {**settings, "policy": dict(self.policy)})
 

@@ -19,28 +19,53 @@ from dagfs.model.dag import Step
 
 OPTIONS = Options(
     "ssh",
-    Option("host", TEXT, "The machine: a name, an address, or a `Host` of your ssh configuration.", "", (), ("ip",)),
+    Option(
+        "host",
+        TEXT,
+        "The machine: a name, an address, or a `Host` of your ssh configuration.",
+        "",
+        (),
+        ("ip",),
+    ),
     Option("user", TEXT, "Who to log in as; otherwise what your ssh configuration says.", ""),
     Option("port", NUMBER, "The port; otherwise what your ssh configuration says.", 0),
     Option("key", TEXT, "A file with the private key; otherwise your agent and your own keys are asked.", ""),
     Option("password", TEXT, "A password, or the passphrase of `key`; better a secret than a text.", ""),
-    Option("strict_host_key", ANY, "`true`: the host's key must be known. `accept-new`: an unknown host is taken "
-           "at its word once, a changed key never. `false`: any key is taken, so anybody in between can answer.", True),
-    Option("known_host_file", TEXT, "Where known hosts are, in place of your own.", "", (), ("known_hosts_file",)),
+    Option(
+        "strict_host_key",
+        ANY,
+        "`true`: the host's key must be known. `accept-new`: an unknown host is taken at its word once, "
+        "a changed key never. `false`: any key is taken, so anybody in between can answer.",
+        True,
+    ),
+    Option(
+        "known_host_file",
+        TEXT,
+        "Where known hosts are, in place of your own.",
+        "",
+        (),
+        ("known_hosts_file",),
+    ),
     Option("shell", WORDS, "The shell for commands there, with arguments.", ()),
     Option("shell_args", WORDS, "More arguments of `shell`.", ()),
     Option("working_dir", TEXT, "The folder there; otherwise where a login begins.", "", (), ("dir",)),
     Option("config_file", TEXT, "An ssh configuration in place of your own.", ""),
     Option("jump", TEXT, "A machine to go through, as `ssh -J` takes it.", "", (), ("proxy_jump",)),
     Option("remote_dir", TEXT, "A folder there for running jobs; otherwise `~/.dagfs`.", ""),
-    Option("keepalive_sec", NUMBER, "A connection that is silent for three times this is cut and made anew.", 15),
+    Option(
+        "keepalive_sec",
+        NUMBER,
+        "A connection that is silent for three times this is cut and made anew.",
+        15,
+    ),
     Option("connect_sec", NUMBER, "How long a first connection is tried.", 20),
     Option("reconnect_sec", NUMBER, "How long one is tried to a machine where the command may go on.", 3600),
     Option("binary", TEXT, "The ssh program.", "ssh"),
-)  # fmt: skip
+)
 _WORD = re.compile(r"[A-Za-z0-9_.:%@\[\]-]+")
 _STRICT = {"true": "yes", "yes": "yes", "accept-new": "accept-new", "false": "no", "no": "no"}
-_ASKPASS = "askpass"
+_ASKPASS = "askpass.{}"
+_ANSWER = "#!/bin/sh\nprintf '%s\\n' \"$DAGFS_SSH_PASSWORD\"\n"
 _FORWARDED = ("SSH_AUTH_SOCK", "KRB5CCNAME")
 
 
@@ -72,7 +97,7 @@ class Ssh:
             "job": _job(request, work, settings),
             "password": settings["password"],
             "output": request.env.get("DAGFS_OUTPUT", ""),
-            "askpass": f"{request.folder}/{_ASKPASS}",
+            "askpass": f"{request.folder}/{_ASKPASS.format(request.try_)}",
         }
         made = program(request, "ssh", task)
         names = {name: made.env[name] for name in made.env if name.startswith("DAGFS_TASK_")}
@@ -81,19 +106,14 @@ class Ssh:
             made.argv,
             {**client_env(request, _FORWARDED), **names},
             request.cwd,
-            files={_ASKPASS: "#!/bin/sh\nprintf '%s\\n' \"$DAGFS_SSH_PASSWORD\"\n"}
-            if settings["password"]
-            else {},
+            files={_ASKPASS.format(request.try_): _ANSWER} if settings["password"] else {},
             cleanup=[*made.argv, "end", json.dumps(link_to_end)],
         )
 
 
 def _settings(request: StepRequest) -> dict[str, Any]:
     """The step's settings over those of the DAG."""
-    common = request.dag_settings.get("ssh") or {}
-    own = OPTIONS.read(request.config)
-    said = {name for name, value in own.items() if value != OPTIONS.read({})[name]}
-    return {**OPTIONS.read(common), **{name: own[name] for name in said}}
+    return OPTIONS.read({**(request.dag_settings.get("ssh") or {}), **request.config})
 
 
 def _wrong_words(settings: Mapping[str, Any]) -> list[str]:

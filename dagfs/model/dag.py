@@ -118,7 +118,7 @@ class OutputField(Plain):
     value: str = ""
     """The value itself, unevaluated, where it is written in the spec."""
     source: str = ""
-    """`stdout`, `stderr` or `file` (at `path`); empty for what the step writes to `$DAGFS_OUTPUT`."""
+    """`stdout`, `stderr`, `file` (at `path`) or `value`; empty for what it writes to `$DAGFS_OUTPUT`."""
     path: str = ""
     decode: str = ""
     """`json`, `yaml`, `lines` or `text`: how the source is read before `select`."""

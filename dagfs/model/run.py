@@ -428,7 +428,7 @@ class Fold:
     def _step_waiting(self, event: Event) -> None:
         question = {key: event.data[key] for key in ("prompt", "input", "required") if key in event.data}
         changes = _finished(event) | {"finished": None, "attempt": self._header.n, "basis": self._header.n}
-        self._move(event, StepState.WAITING, **changes, question=question, word=None, ever_started=True)
+        self._move(event, StepState.WAITING, **changes, question=question or None, word=None, ever_started=True)
 
     def _step_resumed(self, event: Event) -> None:
         self._move(event, StepState.RUNNING, reason="", finished=None)

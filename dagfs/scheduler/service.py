@@ -213,6 +213,9 @@ class Service:
             if dag is not None and dag.error:
                 self.ledger.note("dag_error", file=key, error=dag.error, last_good=dag.is_known)
         self.scheduler.update(self.shelf.dags, changed)
+        if changed:
+            # Whoever saved a file looks for it next.
+            self._alive = -ALIVE_SEC
 
     def _tell_watching(self) -> None:
         if self._watcher.problem:

@@ -192,7 +192,7 @@ def entry_at(at: Entry, key: str, value: Node) -> Entry:
 # -- actions that are something else here --------------------------------------------------------
 
 
-def _exec(reader: Reader, at: Entry, inner: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def _exec(_: Reader, at: Entry, inner: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return (entry_at(at, "exec", Mapping(inner, at.line, at.column)),)
 
 

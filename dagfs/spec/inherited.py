@@ -23,7 +23,7 @@ class Inherited:
     """Fields of `Step` for those that do not say otherwise; `env` and `preconditions` come first."""
     blocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """`container`, `ssh`, `smtp` and `registry_auths`, as far as there are any."""
-    templates: Templates = Templates()
+    templates: Templates = field(default_factory=Templates)
 
     def over(self, base: Inherited) -> Inherited:
         """These settings, and those of `base` where there are none."""

@@ -40,9 +40,9 @@ def _alone(text: Text, place: int, dag: Dag, dialect: Dialect) -> str:
         return said
     typed = f"type: {dag.type}\n{said}"
     parsed = documents.parsed(typed)
-    if isinstance(parsed, Mapping) and isinstance(root, Mapping):
-        if len(parsed.entries) == len(root.entries) + 1:
-            return typed
+    pairs = len(root.entries) if isinstance(root, Mapping) else 0
+    if isinstance(parsed, Mapping) and len(parsed.entries) == pairs + 1:
+        return typed
     return f"type: {dag.type}\n{documents.written(root)}"
 
 

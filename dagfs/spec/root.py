@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping as Dictionary
-from dataclasses import dataclass, field, fields as fields_of, replace
+from collections.abc import Callable, Collection
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, field, replace
+from dataclasses import fields as fields_of
 from typing import Any
 
 from dagfs.model.dag import HANDLER_EVENTS, Dag, Mark, Param
@@ -32,7 +34,7 @@ class Base:
 
     values: Dictionary[str, Any] = field(default_factory=dict)
     """Fields of `Dag`."""
-    around: Inherited = Inherited()
+    around: Inherited = field(default_factory=Inherited)
 
 
 class RootReader:

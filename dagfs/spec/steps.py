@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dagfs.model.dag import HANDLER_EVENTS
-from dagfs.model.dag import Approval, Call, Executor, Mark, Step
+from dagfs.model.dag import HANDLER_EVENTS, Approval, Call, Executor, Mark, Step
 from dagfs.spec import actions, calls, check, config, documents, keys, outputs, policies, variables
 from dagfs.spec.drafts import Draft, name_drafts
 from dagfs.spec.inherited import Inherited
@@ -48,7 +47,7 @@ class StepReader:
 
     reader: Reader
     executors: Collection[str] | None = None
-    around: Inherited = Inherited()
+    around: Inherited = field(default_factory=Inherited)
     chained: bool = False
     """Steps follow each other, inline bodies too."""
     around_body: Callable[[], str] = str
@@ -228,7 +227,7 @@ class StepReader:
             draft.values["parallel"] = calls.parallel(self.reader, fields["parallel"])
             draft.kind = "parallel"
         if "foreach" in fields:
-            self._foreach(draft, fields["foreach"], where)
+            self._foreach(draft, fields["foreach"])
             draft.kind = "foreach"
         self._check_calls(fields, where)
 
@@ -241,7 +240,7 @@ class StepReader:
                 self.reader.error(fields[other].mark, message, "a step does one thing: keep one of the two")
                 fields.refused = True
 
-    def _foreach(self, draft: Draft, entry: Entry, where: str) -> None:
+    def _foreach(self, draft: Draft, entry: Entry) -> None:
         node = self.reader.mapping(entry.value, entry.key)
         if node is None:
             return
@@ -270,7 +269,7 @@ class StepReader:
         """The executor, completed by what the DAG says for all steps, and its defaults."""
         said = self._executor(draft, fields)
         if said is not None and said.type == "router":
-            self._router(draft, fields, said)
+            self._router(draft, fields)
         elif said is not None and said.type in policies.SUB_DAG_TYPES:
             self._sub_dag(draft, fields, said)
         elif said is not None and said.type == "hitl":
@@ -325,7 +324,7 @@ class StepReader:
         if made.type in _ONE_COMMAND and lines and len(draft.values.get("command", ())) > 1:
             self.reader.error(lines.mark, f"the executor '{made.type}' takes one command, not a list")
 
-    def _router(self, draft: Draft, fields: Fields, said: Executor) -> None:
+    def _router(self, draft: Draft, fields: Fields) -> None:
         at = fields.get("type") or fields.get("executor") or next(iter(fields.values()))
         draft.values["router"] = calls.router(self.reader, fields.get("value"), fields.get("routes"), at)
         draft.marks["router"] = fields["routes"].mark if "routes" in fields else at.mark
@@ -371,7 +370,8 @@ class StepReader:
     def _check_work(self, draft: Draft, fields: Fields, where: str) -> None:
         made = draft.values.get("executor")
         engine = {"call", "router"} & draft.values.keys()
-        local = made is None or made.type == "shell" or "executor" not in draft.marks
+        waits = made is not None and made.type == "hitl"
+        local = not waits and (made is None or made.type == "shell" or "executor" not in draft.marks)
         if "params" in fields and "call" not in draft.values and local:
             self.reader.warning(
                 fields["params"].mark, "params are those of a sub-DAG, and this step has none"

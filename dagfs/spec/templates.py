@@ -43,9 +43,9 @@ class Templates:
 
     def _named(self, node: Mapping) -> Entry | None:
         for entry in node.entries:
-            if entry.key in ("action", "type") and isinstance(entry.value, Scalar):
-                if entry.value.text.strip() in self.defined:
-                    return entry
+            value = entry.value if entry.key in ("action", "type") else None
+            if isinstance(value, Scalar) and value.text.strip() in self.defined:
+                return entry
         return None
 
     def _filled(self, reader: Reader, node: Mapping, named: Entry) -> Mapping:

@@ -178,7 +178,8 @@ class _Builder:
                     return tuple(found)
                 if type(event) is DocumentStartEvent:
                     self.anchors = {}
-                    self.starts.append(event.start_mark.line + 1)
+                    place: Any = event.start_mark
+                    self.starts.append(place.line + 1)
                     found.append(self._node(parser, parser.get_event(), 0)[0])
         finally:
             parser.dispose()

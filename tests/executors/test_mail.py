@@ -114,7 +114,10 @@ def test_what_the_server_refuses_is_said(tmp_path: Path) -> None:
         some = send(tmp_path, office.port, to="bob@x.test, cy@x.test")
     assert (some.code, len(office.letters)) == (1, 1)
     with post(silent=True) as office:
-        assert send(tmp_path, office.port, {"timeout": 0.3}).err == "mail: Connection unexpectedly closed: timed out\n"
+        assert (
+            send(tmp_path, office.port, {"timeout": 0.3}).err
+            == "mail: Connection unexpectedly closed: timed out\n"
+        )
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -794,8 +794,34 @@ WORDS = (
 KEYS = WORDS.split(" ")
 VALUES = st.recursive(
     st.sampled_from(
-        [None, True, 1, -1, 1.5, "a", "K=v", "", "${A}", "until", "1", "router", "dag", "hitl", "dag.run"]
-        + ["outputs.write", "human.task", "log.write", "wait.duration", "{{ .input.a }}", "docker", "re:("]
+        [
+            *(
+                None,
+                True,
+                1,
+                -1,
+                1.5,
+                "a",
+                "K=v",
+                "",
+                "${A}",
+                "until",
+                "1",
+                "router",
+                "dag",
+                "hitl",
+                "dag.run",
+            ),
+            *(
+                "outputs.write",
+                "human.task",
+                "log.write",
+                "wait.duration",
+                "{{ .input.a }}",
+                "docker",
+                "re:(",
+            ),
+        ]
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)

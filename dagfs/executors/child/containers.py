@@ -62,7 +62,7 @@ class Containers:
     """One engine's containers."""
 
     def __init__(self, binary: str, host: str = "", first: float = 20, later: float = 3600) -> None:
-        """`first` and `later` are how many seconds an answer is waited for, before and after the first one."""
+        """`first` and `later`: for how many seconds the first answer is waited for, and any later one."""
         self._command = [binary, *(["--host", host] if host else [])]
         self._patience, self._later = first, later
 

@@ -22,25 +22,12 @@ TROUBLE = 125
 """Exit code: the container could not be made, or nobody answers for it. The same as docker's own."""
 _KEPT = "-kept"
 _LARGEST_OUTPUT = (1 << 20) + 1
-_OWN = frozenset(
-    [
-        "HOME",
-        "PATH",
-        "TMPDIR",
-        "TZ",
-        "LANG",
-        "SHELL",
-        "USER",
-        "TERM",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-    ]
-)
-_OWN_PREFIXES = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "REGISTRY_", "LD_", "XDG_", "GO", "SSH_", "BUILDAH_")
+_OWN = frozenset((
+    "HOME", "PATH", "TMPDIR", "TZ", "LANG", "SHELL", "USER", "TERM", "SSH_AUTH_SOCK", "SSH_ASKPASS",
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "GOCOVERDIR",
+))  # fmt: skip
+_OWN_PREFIXES = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "REGISTRY_", "LD_", "XDG_", "BUILDAH_")
 """Variables that would steer the command line itself if the container's value stood in its environment."""
 
 
@@ -59,7 +46,7 @@ class Step:
             signal.signal(signal.Signals[name], self._heard)
         threading.Thread(target=self._pass_on, daemon=True).start()
 
-    def _heard(self, number: int, frame: object) -> None:
+    def _heard(self, number: int, _frame: object) -> None:
         self._signal = signal.Signals(number).name.removeprefix("SIG")
         self._asked.set()
 
@@ -101,14 +88,10 @@ class Step:
             if same and mine is None:
                 mine = each
             else:
-                say(
-                    f"container {each.name} of attempt {each.labels.get('dagfs.attempt')} is ended: the step has changed"
-                )
+                say(f"ends container {_described(each)}: the step has changed since")
                 self._containers.remove(each.id)
         if mine is not None:
-            say(
-                f"goes on with container {mine.name} of attempt {mine.labels.get('dagfs.attempt')} ({mine.state})"
-            )
+            say(f"goes on with container {_described(mine)} ({mine.state})")
         return mine
 
     def _made(self) -> Container:
@@ -180,6 +163,10 @@ class Step:
         else:
             self._containers.remove(id_)
         return found.exit_code
+
+
+def _described(container: Container) -> str:
+    return f"{container.name} of attempt {container.labels.get('dagfs.attempt')}"
 
 
 def _values(values: Mapping[str, str]) -> tuple[list[str], dict[str, str], list[int]]:

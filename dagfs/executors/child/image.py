@@ -33,7 +33,7 @@ def provide(containers: Containers, task: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _logins(auths: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """While entered, a client's folder with these logins beside its own, in memory where there is such a place."""
+    """While entered, a client's folder with these logins beside its own, kept in memory where that can be."""
     if not auths:
         yield {}
         return
@@ -50,7 +50,7 @@ def _logins(auths: Mapping[str, Any]) -> Iterator[dict[str, str]]:
                 (place / each.name).symlink_to(each)
         known["auths"] = {
             **known.get("auths", {}),
-            **{name: _login(name, said) for name, said in auths.items()},
+            **{name: _login(said) for name, said in auths.items()},
         }
         # A store of credentials would be asked instead.
         known.pop("credsStore", None)
@@ -64,7 +64,7 @@ def _logins(auths: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _login(registry: str, said: Any) -> dict[str, str]:
+def _login(said: Any) -> dict[str, str]:
     if isinstance(said, str):
         return {"auth": said}
     if "auth" in said:

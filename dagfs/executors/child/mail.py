@@ -75,6 +75,8 @@ def _attach(message: EmailMessage, path: str) -> None:
     with open(path, "rb") as file:
         data = file.read()
     kind, packed = mimetypes.guess_type(path)
+    if path.endswith(".log"):
+        kind = "text/plain"
     main_type, _, sub_type = (kind if kind and not packed else "application/octet-stream").partition("/")
     message.add_attachment(data, maintype=main_type, subtype=sub_type, filename=os.path.basename(path))
 

@@ -180,7 +180,7 @@ class Follower:
             signal.signal(number, self._heard)
         threading.Thread(target=self._pass_on, daemon=True).start()
 
-    def _heard(self, number: int, frame: object) -> None:
+    def _heard(self, number: int, _frame: object) -> None:
         self._signal = signal.Signals(number).name.removeprefix("SIG")
         self._stop.set()
 
@@ -202,12 +202,11 @@ class Follower:
     def run(self) -> int:
         """The job's exit code. Raises Refused, and Unreachable where nothing is known of the job's end."""
         pause, since = 0.2, time.monotonic()
-        while self._exit is None:
+        while True:
             if self._stop.is_set() and not self._begun:
                 raise Refused("stopped before it began")
             before = self._begun, dict(self._offsets)
-            why = self._once()
-            if self._exit is not None:
+            if (why := self._once()) is None:
                 break
             if before != (self._begun, self._offsets):
                 pause, since = 0.2, time.monotonic()
@@ -220,10 +219,11 @@ class Follower:
         if not self._cleared:
             # Otherwise a later try would take this end for its own.
             self._tell(trampoline.end(self._job.key, self._job.folder))
+        assert self._exit is not None
         return self._exit
 
-    def _once(self) -> str:
-        """Follow over one connection as long as it holds; gives why it ended."""
+    def _once(self) -> str | None:
+        """Follow over one connection as long as it holds; gives why it ended before the job did, or None."""
         job = self._job
         program = trampoline.begin(
             job.key, job.definition, job.argv, job.env, job.files,
@@ -236,7 +236,7 @@ class Follower:
                 self._take(connection, letter, data)
         finally:
             why = connection.close()
-        return why
+        return why if self._exit is None else None
 
     def _take(self, connection: Connection, letter: str, data: bytes) -> None:
         if letter in self._offsets:

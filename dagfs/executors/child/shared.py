@@ -53,7 +53,7 @@ class SharedContainer:
 
     def _began_here(self, container: Container) -> bool:
         """Whether it belongs to this attempt: then its end is a failure, and not a leftover."""
-        return container.labels.get("dagfs.attempt") == self._what["labels"]["dagfs.attempt"]
+        return bool(container.labels.get("dagfs.attempt") == self._what["labels"]["dagfs.attempt"])
 
     def _made(self) -> Container | None:
         """A new one; None where another step was quicker."""
@@ -92,4 +92,4 @@ class SharedContainer:
         pattern = self._what["log_pattern"]
         if not pattern:
             return True
-        return re.search(pattern, self._containers.log(container.id)) is not None
+        return bool(re.search(pattern, self._containers.log(container.id)))

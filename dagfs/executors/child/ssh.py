@@ -23,8 +23,8 @@ _ALWAYS = (
     "-oLogLevel=ERROR", "-oStdinNull=no",
 )  # fmt: skip
 _REFUSALS = {
-    "REMOTE HOST IDENTIFICATION HAS CHANGED": "the key of the host has changed: somebody may be in between, or it "
-    "was set up anew; if that is so, remove the old key with `ssh-keygen -R`",
+    "REMOTE HOST IDENTIFICATION HAS CHANGED": "the key of the host has changed: somebody may be in between, "
+    "or it was set up anew; then remove the old key with `ssh-keygen -R`",
     "Host key verification failed": "the key of the host is not known: log in once by hand, or set "
     "strict_host_key: accept-new",
     "host key is known for": "the key of the host is not known: log in once by hand, or set "

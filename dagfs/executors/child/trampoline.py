@@ -88,13 +88,16 @@ if read -r l 2>/dev/null <"/proc/$$/stat"; then
   t=$(set -- ${l##*) }; echo "${20}")
 fi
 if echo "$$ $t" >"$j/live.new" && mv "$j/live.new" "$j/live"; then
-  "$@" </dev/null >"$j/out" 2>"$j/err"
+  (
+    if [ -n "${DAGFS_JOB_PATH+x}" ]; then PATH=$DAGFS_JOB_PATH; unset DAGFS_JOB_PATH; export PATH; fi
+    exec "$@"
+  ) </dev/null >"$j/out" 2>"$j/err"
   mv "$j/live" "$j/exit.$?"
 else
   rm -f "$j/live.new"; mkdir "$j/full"
 fi
 """
-"""The job's own process. Its traps do nothing, but unlike ignored signals they are no legacy to the command."""
+"""The job's own process. Its traps do nothing; unlike ignored signals the command does not inherit them."""
 
 _DETACH = r"""
 way() {
@@ -275,7 +278,9 @@ def _files(files: Mapping[str, str]) -> str:
 
 
 def _launch(argv: Sequence[str], env: Mapping[str, str]) -> str:
-    values = "\n".join(f"export {name}={_with_job(value)}" for name, value in env.items())
+    # The command's own PATH is not to keep us from finding what starts it.
+    named = {("DAGFS_JOB_PATH" if name == "PATH" else name): value for name, value in env.items()}
+    values = "\n".join(f"export {name}={_with_job(value)}" for name, value in named.items())
     words = " ".join(_with_job(word) for word in argv)
     # In a subshell: the follower itself is not to be found by the mark of the job.
     call = f'detach /bin/sh -c {shlex.quote(_OWN)} dagfs-job "$j" {words} </dev/null >/dev/null 2>&1'

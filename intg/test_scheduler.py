@@ -1,0 +1,295 @@
+"""The scheduler as its users know it: real processes, real files, a real clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intg.home import Engine, Home, eventually
+
+STEPS = "steps:\n  - name: work\n    command: echo done >> $DAG_DESK/done\n"
+
+
+def soon(seconds: float = 6) -> str:
+    """An instant that is still to come, as a DAG file has it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def status(home: Home) -> dict[str, Any]:
+    return dict(home.dagfs("scheduler", "--status", "--json").json)
+
+
+def at_work(home: Home, *words: str) -> Engine:
+    """A scheduler that has begun."""
+    scheduler = home.start("scheduler", *words)
+    scheduler.until(lambda: status(home)["alive"] and status(home)["pid"] == scheduler.pid, "a sign of life")
+    return scheduler
+
+
+def ended(home: Home, count: int) -> list[dict[str, Any]]:
+    """The runs of the home once there are so many, and all are over."""
+
+    def over() -> list[dict[str, Any]]:
+        found = home.dagfs("runs", "--json").json
+        states = {run["state"] for run in found}
+        return found if len(found) >= count and not states & {"running", "queued"} else []
+
+    return eventually(over, f"the end of {count} runs")
+
+
+def finish(scheduler: Engine) -> str:
+    """SIGTERM ends it; what it said."""
+    scheduler.signal(signal.SIGTERM)
+    return scheduler.wait().exits(0).err
+
+
+def test_an_instant_starts_a_run_that_outlives_the_scheduler(home: Home) -> None:
+    scheduler = at_work(home)
+    home.dag(
+        "one",
+        f"""\
+        schedule: {{at: "{soon()}"}}
+        steps:
+          - name: work
+            command: while [ ! -e $DAG_DESK/go ]; do sleep 0.05; done; echo done >> $DAG_DESK/done
+        """,
+    )
+    eventually(lambda: home.pids("sleep"), "the run")
+    scheduler.kill()
+    home.file("go").touch()
+    (run,) = ended(home, 1)
+    assert run["state"] == "succeeded"
+    assert run["trigger"] == "schedule"
+    assert home.lines("done") == ["done"]
+    home.dagfs("doctor").exits(0)
+
+
+def test_three_schedulers_and_kill_9_start_each_instant_once(home: Home) -> None:
+    schedulers = [at_work(home)] + [home.start("scheduler") for _ in range(2)]
+    names = [f"dag{place}" for place in range(4)]
+    for place, name in enumerate(names):
+        home.dag(name, f'schedule: {{at: "{soon(6 + place)}"}}\n{STEPS}')
+    eventually(home.runs, "a first run")
+    for scheduler in schedulers[:2]:
+        scheduler.kill()
+        schedulers.append(home.start("scheduler"))
+    runs = ended(home, len(names))
+    assert sorted(run["dag"] for run in runs) == names
+    assert len(home.lines("done")) == len(names)
+    for scheduler in schedulers[2:]:
+        finish(scheduler)
+
+
+def test_what_was_missed_is_made_up_for_after_a_restart(home: Home) -> None:
+    home.dag("late", f"schedule: ['* * * * *']\ncatchup: all\noverlap: queue\n{STEPS}")
+    finish(at_work(home))
+    (mark,) = (home.path / "runs/.scheduler/watermarks").iterdir()
+    document = json.loads(mark.read_text())
+    past = datetime.now(UTC) - timedelta(minutes=3)
+    document["until"] = past.isoformat()
+    mark.write_text(json.dumps(document))
+    scheduler = at_work(home)
+    runs = ended(home, 3)
+    assert {run["trigger"] for run in runs} == {"schedule"}
+    finish(scheduler)
+    assert len(home.lines("done")) == len(home.runs())
+
+
+def test_a_file_that_turns_bad_is_named_and_its_last_good_version_runs(home: Home) -> None:
+    scheduler = at_work(home)
+    path = home.dag("job", f'schedule: {{at: "{soon(9)}"}}\n{STEPS}')
+    eventually(lambda: status(home)["schedules"] == 1, "the schedule")
+    path.write_text("schedule: [\nsteps: x")
+    eventually(lambda: "job.yaml" in status(home).get("errors", {}), "the error")
+    home.dagfs("scheduler", "--status").says("job.yaml")
+    (run,) = ended(home, 1)
+    assert run["state"] == "succeeded"
+    finish(scheduler)
+
+
+def test_a_poisonous_file_never_stops_the_others(home: Home) -> None:
+    (home.path / "dags").mkdir(exist_ok=True)
+    os.mkfifo(home.path / "dags" / "fifo.yaml")
+    (home.path / "dags" / "binary.yaml").write_bytes(bytes(range(256)))
+    (home.path / "dags" / "folder.yaml").mkdir()
+    (home.path / "dags" / "deep.yaml").write_text("[" * 5000)
+    scheduler = at_work(home)
+    home.dag("good", f'schedule: {{at: "{soon()}"}}\n{STEPS}')
+    (run,) = ended(home, 1)
+    assert run["dag"] == "good"
+    finish(scheduler)
+
+
+def test_files_start_runs_once_each(home: Home) -> None:
+    inbox = home.path / "inbox"
+    inbox.mkdir()
+    (inbox / "old.csv").write_text("was here before\n")
+    home.dag(
+        "load",
+        """\
+        watch: "inbox/*.csv"
+        overlap: allow
+        params:
+          - file: none
+        steps:
+          - name: work
+            command: cat "$file" >> $DAG_DESK/loaded
+            env:
+              - file: ${file}
+        """,
+    )
+    scheduler = at_work(home)
+    eventually(lambda: list((home.path / "runs/.scheduler/seen").iterdir()), "the first look")
+    (inbox / "odd $(name) 'x'.csv").write_text("one\n")
+    runs = ended(home, 1)
+    assert runs[0]["trigger"] == "watch"
+    assert home.lines("loaded") == ["one"]
+    finish(scheduler)
+    (inbox / "meanwhile.csv").write_text("two\n")
+    scheduler = at_work(home)
+    ended(home, 2)
+    assert sorted(home.lines("loaded")) == ["one", "two"]
+    finish(scheduler)
+
+
+def test_queued_runs_start_when_there_is_room(home: Home) -> None:
+    home.dag("slow", "steps:\n  - name: work\n    command: echo $DAG_RUN_ID >> $DAG_DESK/done\n")
+    for place in range(3):
+        home.dagfs("enqueue", "slow", "--id", f"q{place}").exits(0).says(
+            f"q{place}", "no scheduler is at work"
+        )
+    home.dagfs("enqueue", "slow", "--id", "q1").exits(5).in_one_line()
+    home.dagfs("queue", "rm", "q2").exits(0)
+    home.dagfs("queue", "rm", "q2").exits(4)
+    home.dagfs("queue").says("q0", "q1").never_says("q2")
+    (home.path / "dags" / "slow.yaml").unlink()
+    home.dagfs("queue", "pause", "slow").exits(0)
+    scheduler = at_work(home)
+    home.dagfs("queue", "resume", "slow").exits(0)
+    runs = ended(home, 2)
+    assert {run["run"] for run in runs} == {"q0", "q1"}
+    finish(scheduler)
+    home.dagfs("queue").says("nothing waits")
+
+
+def test_pause_and_resume(home: Home) -> None:
+    home.dag("job", f"schedule: '* * * * *'\n{STEPS}")
+    home.dagfs("pause", "job", "--reason", "tired").exits(0)
+    home.dagfs("next", "-n", "1").says("(paused)")
+    home.dagfs("resume", "job").exits(0)
+    home.dagfs("resume", "job").exits(7).in_one_line()
+    home.dagfs("pause", "nothing").exits(4)
+
+
+def test_a_failed_run_is_retried_by_its_dags_policy(home: Home) -> None:
+    home.dag(
+        "flaky",
+        """\
+        retry_policy: {limit: 2, interval_sec: 0}
+        steps:
+          - name: first
+            command: echo first >> $DAG_DESK/done
+          - name: second
+            command: test -e $DAG_DESK/fixed || { touch $DAG_DESK/fixed; exit 1; }
+            depends: first
+        """,
+    )
+    home.dagfs("enqueue", "flaky", "--id", "r1").exits(0)
+    scheduler = at_work(home)
+    eventually(lambda: (home.path / "runs/r1/attempts/2").is_dir(), "a second attempt")
+    (run,) = ended(home, 1)
+    assert (run["state"], run["attempt"]) == ("succeeded", 2)
+    assert home.lines("done") == ["first"]
+    home.dagfs("show", "r1").says("automatic retry")
+    finish(scheduler)
+
+
+def test_backfill_makes_each_run_once(home: Home) -> None:
+    home.dag(
+        "day", "schedule: '30 2 * * *'\nparams: [{date: none}]\nsteps:\n  - echo ${date} >> $DAG_DESK/done\n"
+    )
+    words = ("backfill", "day", "--from", "2026-03-28", "--to", "2026-03-30", "-p", "date=%Y-%m-%d")
+    home.dagfs(*words, "-n").exits(0).says("would be made")
+    assert not home.runs()
+    home.dagfs(*words, "--jobs", "2").exits(0).says("3/3", "succeeded")
+    assert sorted(home.lines("done")) == ["2026-03-28", "2026-03-29", "2026-03-30"]
+    home.dagfs(*words).exits(0).says("exists")
+    assert len(home.runs()) == 3
+    home.dagfs("backfill", "day", "--from", "tomorrow", "--to", "2026-03-30").exits(2).in_one_line()
+
+
+def test_clean_keeps_what_may_be_needed(home: Home) -> None:
+    home.dag("job", f"hist_retention_runs: 2\n{STEPS}")
+    for place in range(4):
+        home.dagfs("run", "job", "--id", f"r{place}").exits(0)
+    (home.path / "runs/r0/spec.next.yaml").write_text(STEPS)
+    home.dagfs("clean", "-n").exits(0).says("r0", "r1").never_says("r2")
+    home.dagfs("clean").exits(5)
+    assert len(home.runs()) == 4
+    home.dagfs("clean", "--yes").exits(0).says("1 run removed", "r0 stays")
+    assert {path.name for path in home.runs()} == {"r0", "r2", "r3"}
+    home.dagfs("clean", "--keep-last", "1", "-y").exits(0)
+    home.dagfs("fsck").exits(0)
+
+
+def test_the_unit_is_one_that_systemd_takes(home: Home) -> None:
+    text = home.dagfs("systemd", "--user").exits(0).out
+    assert "Type=notify" in text
+    unit = home.file("dagfs.service")
+    unit.write_text(text)
+    assert "KillMode=process" in text
+    assert str(home.path) in text
+    home.shell(f"systemd-analyze verify --user --man=no {unit}")
+
+
+def test_systemd_is_told(home: Home, tmp_path: Path) -> None:
+    home.dag("job", f"schedule: '0 0 1 1 *'\n{STEPS}")
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(address)
+        channel.settimeout(30)
+        scheduler = home.start("scheduler", env={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3000000"})
+        said: list[str] = []
+        while "READY=1" not in said or "WATCHDOG=1" not in said:
+            said += channel.recv(4096).decode().splitlines()
+        finish(scheduler)
+        while "STOPPING=1" not in said:
+            said += channel.recv(4096).decode().splitlines()
+
+
+def test_metrics_and_status_of_a_scheduler_that_died(home: Home) -> None:
+    home.dag("job", f"schedule: '0 0 1 1 *'\n{STEPS}")
+    home.dagfs("scheduler", "--status").exits(1).says("no scheduler has ever been at work")
+    scheduler = at_work(home)
+    home.dagfs("metrics").exits(0).says("dagfs_scheduler_up 1", "dagfs_schedules 1")
+    home.dagfs("scheduler", "--status").exits(0).says("at work", "1 schedules", "job")
+    scheduler.signal(signal.SIGHUP)
+    eventually(lambda: "reloaded" in home.dagfs("scheduler", "--log", "9").out, "the reload")
+    finish(scheduler)
+    home.dagfs("scheduler", "--status").exits(1).says("ended")
+    home.dagfs("metrics").exits(0).says("dagfs_scheduler_up 0")
+
+
+@pytest.mark.parametrize("expression", ["30 2 * * 1-5", "CRON_TZ=Europe/Berlin 30 2 * * 1-5"])
+def test_an_expression_is_explained(home: Home, expression: str) -> None:
+    home.dagfs("explain", "cron", expression).exits(0).says("at 02:30 on Monday to Friday")
+    home.dagfs("explain", "cron", "0 0 31 2 *").exits(2).says("never fires").in_one_line()
+
+
+def test_impossible_schedules_are_refused_with_their_place(home: Home) -> None:
+    home.dag("bad", f"schedule: '0 0 31 2 *'\n{STEPS}")
+    home.dagfs("validate", "bad").exits(3).says("bad.yaml:1:11", "never fires")
+
+
+def test_next_shows_local_times_over_a_change_of_the_clocks(home: Home) -> None:
+    home.dag("job", f"schedule: '30 2 * * *'\ntimezone: Europe/Berlin\n{STEPS}")
+    home.dagfs("next", "job", "-n", "2", "--from", "2026-03-28T12:00Z").says(
+        "2026-03-29 01:00:00Z", "Sun 2026-03-29 03:00 CEST", "2026-03-30 00:30:00Z"
+    )

@@ -1,0 +1,191 @@
+"""DAG files and watched files: what changes, what settles, what is bad."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dagfs.scheduler.inbox import Inbox
+from dagfs.scheduler.shelf import Shelf
+from dagfs.scheduler.watch import Watcher
+from dagfs.spec.parse import Options
+from dagfs.store.files import Disk
+from dagfs.store.layout import HomePaths
+from dagfs.store.ledger import Ledger
+from tests.scheduler.world import cron, dag, utc
+
+GOOD = "schedule: '0 * * * *'\nsteps: [echo a]\n"
+
+
+class Clock:
+    def __init__(self, now: float = 2e9) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> HomePaths:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "runs").mkdir()
+    return HomePaths(tmp_path)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def shelf(home: HomePaths, clock: Clock) -> Shelf:
+    return Shelf(home, Options(), clock)
+
+
+def write(home: HomePaths, name: str, text: str, age: float = 100, clock: float = 2e9) -> Path:
+    path = home.dags / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (clock - age, clock - age))
+    return path
+
+
+def test_files_come_change_and_go(home: HomePaths, shelf: Shelf) -> None:
+    write(home, "a.yaml", GOOD)
+    write(home, "deep/b.yml", "steps: [x]")
+    assert shelf.rescan() == {"a.yaml", "deep/b.yml"}
+    assert shelf.rescan() == set()
+    assert shelf.dags["a.yaml"].text
+    assert not shelf.dags["deep/b.yml"].text
+    write(home, "a.yaml", GOOD + "name: other\n", age=50)
+    (home.dags / "deep/b.yml").unlink()
+    assert shelf.rescan() == {"a.yaml", "deep/b.yml"}
+    assert [each.name for each in shelf.dags.values()] == ["other"]
+
+
+def test_a_bad_version_leaves_the_last_good_one(home: HomePaths, shelf: Shelf) -> None:
+    write(home, "a.yaml", GOOD)
+    shelf.rescan()
+    path = write(home, "a.yaml", GOOD + "nonsense: 1\n", age=50)
+    assert shelf.rescan() == {"a.yaml"}
+    assert shelf.dags["a.yaml"].text == GOOD.encode()
+    assert shelf.errors == {"a.yaml": f"{path}:3:1: error: unknown key 'nonsense' in the DAG"}
+    write(home, "a.yaml", GOOD, age=10)
+    shelf.rescan()
+    assert not shelf.errors
+
+
+def test_what_was_bad_from_the_first_is_never_known(home: HomePaths, shelf: Shelf) -> None:
+    write(home, "a.yaml", "steps: [")
+    shelf.rescan()
+    assert shelf.errors
+    assert not shelf.dags["a.yaml"].is_known
+    assert shelf.dags["a.yaml"].schedule.is_empty
+
+
+def test_a_young_file_is_left_alone_unless_it_was_closed(home: HomePaths, shelf: Shelf, clock: Clock) -> None:
+    write(home, "old.yaml", GOOD)
+    shelf.rescan()
+    path = write(home, "a.yaml", GOOD, age=0.5)
+    assert shelf.rescan() == set()
+    assert shelf.has_unsettled
+    assert shelf.look([path]) == {"a.yaml"}
+    assert not shelf.has_unsettled
+    write(home, "b.yaml", GOOD, age=0.5)
+    shelf.rescan()
+    clock.now += 5
+    assert shelf.rescan() == {"b.yaml"}
+
+
+def test_odd_things_in_the_folder_hurt_nobody(home: HomePaths, shelf: Shelf, tmp_path: Path) -> None:
+    os.mkfifo(home.dags / "fifo.yaml")
+    (home.dags / "folder.yaml").mkdir()
+    (home.dags / "dangling.yaml").symlink_to("nowhere")
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(GOOD)
+    (home.dags / "outside.yaml").symlink_to(outside)
+    (home.dags / "loop").symlink_to(home.dags)
+    for name in (".hidden.yaml", "#edit.yaml", "~x.yaml", "a.yaml~", "a.yaml.swp"):
+        write(home, name, GOOD)
+    write(home, "bytes.yaml", "x")
+    (home.dags / "bytes.yaml").write_bytes(b"\xff\xfe\0\1")
+    write(home, "fine.yaml", GOOD)
+    shelf.rescan()
+    assert set(shelf.dags) == {"bytes.yaml", "fine.yaml"}
+    assert set(shelf.errors) == {"bytes.yaml"}
+    assert shelf.look([home.dags / "outside.yaml", outside, home.dags / "fifo.yaml"]) == set()
+
+
+# -- events --------------------------------------------------------------------------------------
+
+
+def test_events_settle_when_a_file_is_closed_or_stands_still(tmp_path: Path) -> None:
+    clock, woken = Clock(100), []
+    watcher = Watcher(tmp_path, lambda: woken.append(1), clock)
+    path = tmp_path / "a.yaml"
+    watcher.noticed("created", str(path), False)
+    watcher.noticed("modified", str(path), False)
+    clock.now += 10
+    assert watcher.settled() == ([], False)
+    watcher.noticed("closed", str(path), False)
+    assert watcher.settled() == ([], False)
+    assert watcher.next_settled() == pytest.approx(0.2)
+    clock.now += 0.3
+    assert watcher.settled() == ([path], False)
+    assert watcher.next_settled() is None
+    watcher.noticed("closed", str(tmp_path / ".a.yaml.swp"), False)
+    assert watcher.next_settled() is None
+    assert len(woken) == 3
+    watcher.noticed("moved", str(tmp_path / "folder"), True)
+    assert watcher.settled() == ([], True)
+
+
+def test_a_folder_that_is_not_there_is_a_problem_and_is_watched_once_it_is(tmp_path: Path) -> None:
+    watcher = Watcher(tmp_path / "dags", lambda: None)
+    watcher.start()
+    assert "cannot be watched" in watcher.problem
+    (tmp_path / "dags").mkdir()
+    assert watcher.check()
+    assert not watcher.problem
+    assert not watcher.check()
+    (tmp_path / "dags").rename(tmp_path / "before")
+    (tmp_path / "dags").mkdir()
+    assert watcher.check()
+    watcher.stop()
+
+
+# -- files that start runs -----------------------------------------------------------------------
+
+
+def test_a_file_counts_once_it_stands_still(home: HomePaths, tmp_path: Path, clock: Clock) -> None:
+    ledger = Ledger(Disk(), home.scheduler, lambda: utc("2026-01-01"))
+    ledger.prepare()
+    each = dag("load", cron(watch=("in/*.csv",)))
+    (tmp_path / "in").mkdir()
+    write_in(tmp_path, "old.csv", 1000)
+    inbox = Inbox(tmp_path, ledger, clock)
+    assert not list(inbox.new_files(each))
+    path = write_in(tmp_path, "new.csv", 100)
+    write_in(tmp_path, "new.txt", 100)
+    assert not list(inbox.new_files(each))
+    (job,) = inbox.new_files(each)
+    assert job.params == (("file", str(path)),)
+    inbox.had(each, job)
+    assert not list(inbox.new_files(each))
+    assert not list(Inbox(tmp_path, ledger, clock).new_files(each))
+    write_in(tmp_path, "new.csv", 50)
+    list(inbox.new_files(each))
+    (again,) = inbox.new_files(each)
+    assert again.run != job.run
+    write_in(tmp_path, "young.csv", 0.2)
+    list(inbox.new_files(each))
+    assert [found.params[0][1] for found in inbox.new_files(each)] == [str(path)]
+
+
+def write_in(folder: Path, name: str, age: float) -> Path:
+    path = folder / "in" / name
+    path.write_text(name)
+    os.utime(path, (2e9 - age, 2e9 - age))
+    return path

@@ -1,0 +1,91 @@
+"""Retention, automatic retries, backfill, metrics, health: small decisions about known facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dagfs.model.dag import RetryPolicy
+from dagfs.model.schedule import Retention, Schedule
+from dagfs.scheduler.again import next_retry
+from dagfs.scheduler.backfill import Span, filled_in, instants
+from dagfs.scheduler.census import Counted, counted
+from dagfs.scheduler.identity import file_id, scheduled_id
+from dagfs.scheduler.metrics import exposition
+from dagfs.scheduler.pulse import is_alive
+from dagfs.scheduler.retention import removable
+from dagfs.store.layout import valid_run_id
+from tests.scheduler.world import cron, utc
+
+NOW = utc("2026-06-10")
+
+
+def run(place: int, state: str = "succeeded", name: str = "a", **more: object) -> Counted:
+    day = f"2026-06-{9 - place:02}T00:00:00Z"
+    return Counted(f"r{place}", name, state, day, day, "schedule", **more)  # type: ignore[arg-type]
+
+
+def test_retention_by_days_and_by_number() -> None:
+    runs = [run(place) for place in range(6)]
+    by_number = removable(runs, {"a": Retention(runs=2)}, NOW, Retention())
+    assert [each.run for each in by_number] == ["r2", "r3", "r4", "r5"]
+    by_days = removable(runs, {}, NOW, Retention(days=4))
+    assert [each.run for each in by_days] == ["r4", "r5"]
+    assert not removable(runs, {}, NOW, Retention())
+
+
+def test_what_goes_on_was_interrupted_or_is_the_newest_stays() -> None:
+    states = ["running", "interrupted", "waiting", "queued", "damaged"]
+    runs = [run(0), *(run(place + 1, state) for place, state in enumerate(states))]
+    assert not removable(runs, {"a": Retention(runs=1, days=1)}, NOW, Retention())
+
+
+def test_failed_runs_are_retried_with_growing_waits() -> None:
+    policy = RetryPolicy(limit=3, interval_sec=100, backoff=2, max_interval_sec=300)
+    ended = run(0).ended
+    assert ended is not None
+    waits = [next_retry(run(0, "failed", attempt=n), policy, NOW) for n in (1, 2, 3, 4)]
+    assert waits == [ended + timedelta(seconds=each) for each in (100, 200, 300)] + [None]
+    assert next_retry(run(0, "interrupted"), policy, NOW) == NOW
+
+
+def test_what_people_do_is_left_to_people() -> None:
+    policy = RetryPolicy(limit=3)
+    assert next_retry(run(0, "aborted"), policy, NOW) is None
+    assert next_retry(run(0, "succeeded"), policy, NOW) is None
+    assert next_retry(run(8, "failed"), policy, NOW) is None
+    by_hand = Counted("r", "a", "failed", "2026-06-09T00:00:00Z", "2026-06-09T00:00:00Z", "manual")
+    assert next_retry(by_hand, policy, NOW) is None
+
+
+def test_ids_are_valid_and_tell_dags_apart() -> None:
+    for name in ("A.b_c", "-", "x" * 80, "déjà vu", ""):
+        assert valid_run_id(scheduled_id(name, name, NOW))
+        assert valid_run_id(file_id(name, name, "/a b/ü\udcff", "1:2:3"))
+    assert scheduled_id("A", "A.yaml", NOW) != scheduled_id("a", "a.yaml", NOW)
+    assert scheduled_id("a", "k", NOW) == scheduled_id("a", "k", NOW + timedelta(seconds=59))
+
+
+def test_a_backfill_has_the_instants_of_its_days() -> None:
+    span = Span(utc("2026-03-28").date(), utc("2026-03-29").date(), "Europe/Berlin")
+    assert list(instants(cron("30 2 * * *", timezone="Europe/Berlin"), span)) == [
+        utc("2026-03-28T01:30"),
+        utc("2026-03-29T01:00"),
+    ]
+    days = list(instants(Schedule(), span))
+    assert [filled_in("%Y-%m-%d", day, "Europe/Berlin") for day in days] == ["2026-03-28", "2026-03-29"]
+
+
+def test_figures_are_escaped() -> None:
+    runs = [run(0, name='odd "name"\\'), counted({"run": "x", "dag": "b", "state": "failed"})]
+    lines = list(exposition(runs, {}, {"q": 2}, NOW))
+    assert 'dagfs_runs{dag="odd \\"name\\"\\\\",state="succeeded"} 1' in lines
+    assert 'dagfs_queued_runs{queue="q"} 2' in lines
+    assert "dagfs_scheduler_up 0" in lines
+
+
+def test_a_scheduler_lives_as_long_as_it_says() -> None:
+    assert is_alive({"stale_after": "2026-06-10T00:00:10+00:00"}, NOW)
+    assert not is_alive({"stale_after": "2026-06-09T00:00:10+00:00"}, NOW)
+    assert not is_alive({"stale_after": "2026-06-10T00:00:10+00:00", "stopped": True}, NOW)
+    assert not is_alive({}, NOW)
+    assert not is_alive({"stale_after": "soon"}, NOW)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+
+from dagfs.model.dag import Dag, RetryPolicy
+from dagfs.model.schedule import Retention, Schedule, Timetable
+from dagfs.spec.parse import parse
+from dagfs.spec.schedule import duration
+
+
+def read(text: str) -> Dag:
+    reading = parse(f"{text}\nsteps: [x]".encode(), "f.yaml")
+    assert reading.dag is not None, reading.problems
+    assert Dag.from_data(reading.dag.as_data()).schedule == reading.dag.schedule
+    return reading.dag
+
+
+def problems(text: str) -> list[str]:
+    return [str(problem) for problem in parse(f"{text}\nsteps: [x]".encode(), "f.yaml").problems]
+
+
+NIGHT = Timetable(expression="30 2 * * *")
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("schedule: '30 2 * * *'", (NIGHT,)),
+        ("schedule: ''", ()),
+        ("schedule:", ()),
+        ("schedule: []", ()),
+        ("schedule: ['30 2 * * *', '@daily']", (NIGHT, Timetable(expression="@daily"))),
+        (
+            "schedule: 'CRON_TZ=Asia/Tokyo 30 2 * * *'",
+            (Timetable(expression="30 2 * * *", timezone="Asia/Tokyo"),),
+        ),
+        ("schedule: 'TZ=UTC  30   2 * * *'", (Timetable(expression="30 2 * * *", timezone="UTC"),)),
+        ("schedule: {kind: cron, expression: 30 2 * * *}", (NIGHT,)),
+        ("schedule: [{cron: 30 2 * * *}]", (NIGHT,)),
+        ("schedule: [{at: '2026-12-24T18:00:00+01:00'}]", (Timetable(at="2026-12-24T17:00:00Z"),)),
+        ("schedule: {kind: at, at: '2026-12-24T18:00:00Z'}", (Timetable(at="2026-12-24T18:00:00Z"),)),
+        (
+            "schedule: {start: ['30 2 * * *'], stop: 0 4 * * *, restart: 0 5 * * *}",
+            (NIGHT, Timetable("stop", "0 4 * * *"), Timetable("restart", "0 5 * * *")),
+        ),
+    ],
+)
+def test_the_forms_of_a_schedule(text: str, entries: tuple[Timetable, ...]) -> None:
+    assert read(text).schedule.entries == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("schedule: '0 0 31 2 *'", "f.yaml:1:11: error: cron expression '0 0 31 2 *': it never fires"),
+        ("schedule: [1, [2]]", "f.yaml:1:15: error: each entry of schedule must be a text or a map"),
+        ("schedule: {begin: x}", "f.yaml:1:12: error: unknown key 'begin' in schedule"),
+        ("schedule: {kind: cron}", "f.yaml:1:11: error: an entry of schedule needs expression:"),
+        ("schedule: {kind: moon, at: x}", "f.yaml:1:18: error: kind must be 'cron' or 'at', not 'moon'"),
+        ("schedule: {at: tomorrow}", "f.yaml:1:16: error: at must be an instant"),
+        ("schedule: {at: 2026-12-24T18:00:00}", "f.yaml:1:16: error: at must be an instant"),
+        ("schedule: {at: 2026-12-24}", "f.yaml:1:16: error: at must be an instant"),
+        ("timezone: Mars/Olympus", "f.yaml:1:11: error: there is no time zone 'Mars/Olympus'"),
+        ("timezone: ../../etc/passwd", "f.yaml:1:11: error: there is no time zone"),
+        ("catchup: some", "f.yaml:1:10: error: catchup must be one of"),
+        ("catchup_window: 5 weeks", "f.yaml:1:17: error: catchup_window must be seconds or a time"),
+        ("overlap_policy: never", "f.yaml:1:17: error: overlap_policy must be one of"),
+        ("start_date: soon", "f.yaml:1:13: error: start_date must be a date or an instant"),
+        ("queue: 'a b'", "f.yaml:1:8: error: 'a b' cannot name a queue"),
+        ("suspend: maybe", "f.yaml:1:10: error: suspend must be true or false"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_place(text: str, problem: str) -> None:
+    assert any(each.startswith(problem) for each in problems(text)), problems(text)
+
+
+def test_everything_else_of_it() -> None:
+    found = read(
+        "timezone: Europe/Berlin\ncatchup: none\ncatchup_window: 1h30m\noverlap: all\njitter: 5m\n"
+        "start_date: 2026-01-01\nend_date: 2026-12-31T12:00:00Z\nwatch: ['in/*.csv']\nsuspend: true\n"
+        "restart_wait_sec: 5\nskip_if_successful: true\nqueue: heavy\npriority: -2\nmax_active_runs: -1\n"
+        "hist_retention_days: 30\nhist_retention_runs: 5\nretry_policy: {limit: 2, interval_sec: 60}"
+    )
+    assert found.schedule == Schedule(
+        timezone="Europe/Berlin",
+        skip_if_successful=True,
+        catchup="none",
+        catchup_window_sec=5400,
+        overlap="queue",
+        jitter_sec=300,
+        start_date="2026-01-01",
+        end_date="2026-12-31T12:00:00Z",
+        watch=("in/*.csv",),
+        suspend=True,
+        restart_wait_sec=5,
+    )
+    assert (found.queue, found.priority, found.max_active_runs) == ("heavy", -2, 0)
+    assert found.retention == Retention(30, 5)
+    assert found.retry_policy == RetryPolicy(2, 60)
+
+
+def test_a_window_alone_means_all_of_it() -> None:
+    assert read("catchup_window: 6h").schedule.catchup == "all"
+    assert read("skipIfSuccessful: true\nhistRetentionDays: 7").retention.days == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("1.5", 1.5),
+        ("2d", 172800),
+        ("1h30m", 5400),
+        ("10s", 10),
+        ("", None),
+        ("h", None),
+        ("1x", None),
+    ],
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    assert duration(text) == seconds
