@@ -1,7 +1,7 @@
 """`python -m bench [W1 W2 …] [--rounds N] [--fetch] [--write]`: time dagfs beside the peers installed here.
 
 W1 a run of one step, and the reading verbs; W2 a chain; W3 a fan; W4 a retry at 90 of 100; W5 200 MB of
-output; W6 the newest 50 of 10,000 runs. `--fetch` installs the peers (make, ninja, doit, Dagu) with apt,
+output; W6 the newest 50 of 10,000 runs; W7 a scheduler with 1,000 DAG files. `--fetch` installs the peers (make, ninja, doit, Dagu) with apt,
 pip and npm into bench/.peers; `--write` puts the table into docs/performance.md.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.scheduling import w7
 from bench.timing import Contender, race, spawn_limit
 from bench.workloads import WRITERS, Graph
 
@@ -189,7 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("work", nargs="*", choices=[*WORK, []], help="which of W1 to W6 [all]")
+    parser.add_argument("work", nargs="*", choices=[*WORK, "W7", []], help="which of W1 to W7 [all]")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fetch", action="store_true", help="install the peers first")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
@@ -197,11 +198,16 @@ def main() -> None:
     if options.fetch:
         fetch()
     rows: list[Row] = []
-    for name in options.work or WORK:
+    wanted = options.work or [*WORK, "W7"]
+    for name in (name for name in wanted if name in WORK):
         print(name, file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="dagfs-bench-") as folder:
             rows += WORK[name](Path(folder), options.rounds)
-    text = table(rows)
+    text = table(rows) if rows else ""
+    if "W7" in wanted:
+        print("W7", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="dagfs-bench-") as folder:
+            text += "\n" + w7(Path(folder), DAGFS, dagu_binary())
     print(text)
     if options.write:
         head = (

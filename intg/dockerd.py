@@ -19,8 +19,8 @@ CONTAINERD = shutil.which("containerd", path="/usr/sbin:/usr/bin:/usr/local/bin"
 IMAGE = "small:1"
 """Busybox and nothing else; the image's entrypoint is empty."""
 _APPLETS = (
-    "sh", "cat", "echo", "env", "false", "head", "id", "ls", "mkdir", "printf", "pwd", "rm", "sleep", "tail", "test",
-    "touch", "true", "wc", "grep", "cut", "setsid",
+    "sh", "cat", "echo", "env", "false", "head", "id", "ls", "mkdir", "printf", "pwd", "rm", "sleep", "tail",
+    "test", "touch", "true", "wc", "grep", "cut", "setsid", "mv", "sed",
 )  # fmt: skip
 
 

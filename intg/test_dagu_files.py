@@ -4,7 +4,7 @@ from intg.home import Home
 
 
 def test_base_yaml_is_part_of_every_dag_but_its_handlers_are_not_those_of_sub_dags(home: Home) -> None:
-    (home.root / "base.yaml").write_text(
+    (home.path / "base.yaml").write_text(
         "env: [TEAM: shop]\nhandler_on:\n  exit: {run: 'echo bye >> \"$DAG_DESK/ends\"'}\n"
     )
     home.dag(
@@ -43,8 +43,8 @@ def test_actions_run_and_their_values_stay_values(home: Home) -> None:
     home.dagfs("run", "acts", "--id", "r1").exits(0)
     word = "$(touch pwned) `touch pwned` ' \""
     assert home.file("kept").read_text() == word
-    assert home.dagfs("logs", "r1", "direct").exits(0).stdout.rstrip("\n") == f"a b|{word}|"
-    assert not list(home.root.rglob("pwned"))
+    assert home.dagfs("logs", "r1", "direct").exits(0).out.rstrip("\n") == f"a b|{word}|"
+    assert not list(home.path.rglob("pwned"))
 
 
 def test_validate_names_what_is_ignored_missing_and_ambiguous(home: Home) -> None:
@@ -73,6 +73,6 @@ def test_a_step_of_a_kind_that_dagfs_has_not_fails_when_it_is_run(home: Home) ->
 
 
 def test_a_wrong_base_yaml_is_named(home: Home) -> None:
-    (home.root / "base.yaml").write_text("evn: [A: b]\n")
+    (home.path / "base.yaml").write_text("evn: [A: b]\n")
     home.dag("any", "steps: [echo a]")
     home.dagfs("run", "any").exits(3).says("base.yaml:1:1: error: unknown key 'evn' in base.yaml")

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dagfs.executors.docker import Docker
+from dagfs.hooks.testing import SECRET, ExecutorContract, Outcome
+from dagfs.model.dag import Step
 from intg.dockerd import IMAGE, Dockerd, dockerd
 from intg.home import Engine, Home, eventually
 
@@ -76,7 +79,8 @@ pwd
 exit 3
 """,
         '    env:\n      - ODD: "it\'s $(touch /tmp/never) `x` \\"q\\" \\\\ *\\n--end"\n'
-        "      - WORD: plain\n      - HOME: /somewhere\n    continue_on: {exit_code: 3, mark_success: true}\n",
+        "      - WORD: plain\n      - HOME: /somewhere\n"
+        "    continue_on: {exit_code: 3, mark_success: true}\n",
         working_dir="/etc",
     )
     home.dagfs("run", "job").exits(0)
@@ -397,3 +401,35 @@ def test_a_shared_container_that_ends_too_early_fails_its_steps(home: Home, dock
     home.dagfs("run", "job").exits(1)
     assert "the DAG's container" in home.log("one", stream="stderr")
     assert not docker.containers()
+
+
+def test_a_step_with_a_container_of_its_own_needs_no_more_than_that(home: Home, docker: Dockerd) -> None:
+    home.dag(
+        "job",
+        f"""
+        env: [{{DOCKER_HOST: "{docker.host}"}}]
+        steps:
+          - name: box
+            container: {{image: "{IMAGE}", network: none, env: {{MODE: fast}}, working_dir: /etc}}
+            run: echo "$MODE $PWD"
+        """,
+    )
+    home.dagfs("run", "job").exits(0)
+    assert home.log("box") == "fast /etc\n"
+
+
+class TestContract(ExecutorContract):
+    executor = Docker("docker")
+    step = Step(name="box", command=('printf "<%s>" "$TOKEN"; exit 3',))
+    code = 3
+    refused = ({"image": "a", "pull": "sometimes"}, {"image": "a", "env": 7})
+
+    @pytest.fixture(autouse=True)
+    def _engine(self, docker: Dockerd) -> None:
+        self.accepted = (
+            {"image": IMAGE, "engine": docker.host, "network": "none"},
+            {"image": IMAGE, "engine": docker.host, "keep_container": True, "env": {"A": "b"}},
+        )
+
+    def after(self, outcome: Outcome) -> None:
+        assert outcome.out == f"<{SECRET}>"

@@ -16,11 +16,11 @@ steps: [{id: a, run: 'echo "${params.who} ${params.count}"'}]
 
 def test_a_value_that_does_not_fit_is_refused_with_its_rule_and_place(home: Home) -> None:
     home.dag("job", TYPED)
-    home.dagfs("run", "job").exits(2).says("param 'who' is required", "job.yaml:4", "-p who=VALUE")
+    home.dagfs("run", "job").exits(2).says("param 'who' is required", "job.yaml:3:", "-p who=VALUE")
     home.dagfs("run", "job", "-p", "who=BIG").exits(2).says("'BIG' does not fit the pattern '^[a-z]+$'")
     home.dagfs("run", "job", "-p", "who=a", "-p", "count=0").exits(2).says("0 is less than the minimum of 1")
     home.dagfs("run", "job", "-p", "who=a", "-p", "count=x").exits(2).says(
-        "'x' is not an integer", "job.yaml:3"
+        "'x' is not an integer", "job.yaml:2:"
     )
     assert not list((home.path / "runs").glob("*/run.json"))
     home.dagfs("run", "job", "-p", "who=ann").exits(0)
@@ -34,10 +34,10 @@ def test_a_default_that_does_not_fit_is_a_fault_of_the_spec(home: Home) -> None:
 
 
 def test_a_schema_file_gives_defaults_and_rules(home: Home) -> None:
-    (home.path / "dags" / "s.json").write_text(
-        '{"type": "object", "properties": {"n": {"type": "integer", "maximum": 9, "default": 7}}, "required": ["who"]}'
-    )
     home.dag("job", "params: {schema: s.json, values: {who: me}}\nsteps: [{id: a, run: 'echo $who $n'}]\n")
+    properties = '{"n": {"type": "integer", "maximum": 9, "default": 7}}'
+    schema = f'{{"type": "object", "properties": {properties}, "required": ["who"]}}'
+    (home.path / "dags" / "s.json").write_text(schema)
     home.dagfs("run", "job", "--id", "r").exits(0)
     assert home.log("a") == "me 7\n"
     home.dagfs("run", "job", "-p", "n=10").exits(2).says("10 is more than the maximum of 9")
@@ -92,7 +92,6 @@ def test_a_parameter_that_was_worked_out_keeps_its_value_over_retries(home: Home
     home.dagfs("run", "job", "--id", "r").exits(1)
     home.file("now").write_text("second")
     home.dagfs("retry", "r").exits(1)
-    assert (home.path / "runs/r/attempts/2/params.json").exists() is False
     assert home.dagfs("status", "r", "--json").json["params"] == {"p": "first"}
 
 

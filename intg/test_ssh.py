@@ -305,7 +305,8 @@ def test_a_machine_behind_another_is_reached_by_the_users_own_configuration(
     config = tmp_path / "ssh_config"
     config.write_text(
         f"Host gate far\n  HostName 127.0.0.1\n  Port {server.port}\n  User {server.user}\n"
-        f"  IdentityFile {server.key}\n  UserKnownHostsFile {server.known_hosts}\n  StrictHostKeyChecking yes\n"
+        f"  IdentityFile {server.key}\n  UserKnownHostsFile {server.known_hosts}\n"
+        "  StrictHostKeyChecking yes\n"
         "Host far\n  ProxyJump gate\n"
     )
     home.dag(
@@ -325,3 +326,50 @@ def test_a_host_that_ssh_would_take_for_something_else_is_refused(
     outcome = home.dagfs("run", "job")
     assert outcome.code in (1, 3), outcome
     assert "cannot be one" in str(outcome) + home.dagfs("status").out
+
+
+def test_all_steps_of_a_dag_run_on_the_machine_that_it_names(home: Home, server: Sshd) -> None:
+    home.dag(
+        "job",
+        f"""
+        ssh: {server.settings()}
+        steps:
+          - name: one
+            run: echo "$PPID $DAGFS_STEP"
+          - name: two
+            script: |
+              echo "script $0" | sed 's/.*jobs.*/there/'
+          - name: lines
+            command: [echo one, 'echo "$DAGFS_STEP"', "false", echo never]
+            continue_on: failed
+        """,
+    )
+    home.dagfs("run", "job").exits(1)
+    assert home.log("one").endswith(" one\n")
+    assert home.log("two") == "there\n"
+    assert home.log("lines") == "one\nlines\n"
+
+
+def test_a_key_with_a_passphrase_is_opened_by_a_secret_that_nobody_sees(
+    home: Home, server: Sshd, tmp_path: Path
+) -> None:
+    key, phrase = tmp_path / "locked_key", "open sesame $(x) 4711"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", phrase, "-f", str(key)], check=True)
+    with open(server.folder / "authorized_keys", "a") as known:
+        known.write(key.with_suffix(".pub").read_text())
+    home.file("phrase").write_text(phrase)
+    home.dag(
+        "job",
+        f"""
+        secrets:
+          - {{name: PHRASE, provider: file, key: {home.file("phrase")}}}
+        steps:
+          - name: far
+            type: ssh
+            config: {server.settings(key=str(key), password='"${PHRASE}"')}
+            run: echo there
+        """,
+    )
+    home.dagfs("run", "job").exits(0)
+    assert home.log("far") == "there\n"
+    assert home.shell("grep -rl 'open sesame' runs || true") == ""

@@ -39,7 +39,7 @@ def chain(n: int) -> str:
     run: |
       printf '%s' "${{v{n}}}" > "$DAG_DESK/param.{n}"
       printf '%s' "$c{n}" > "$DAG_DESK/env.{n}"
-      printf '%s' 'a ${{v{n}}} b' > "$DAG_DESK/quoted.{n}"
+      printf '%s' 'a ${{params.v{n}}} b' > "$DAG_DESK/quoted.{n}"
       printf 'x%sx' "${{v{n}}}"
     output: SAID{n}
   - name: b{n}

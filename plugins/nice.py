@@ -32,7 +32,7 @@ class Nice:
         by = config.get("by", 10)
         if isinstance(by, bool) or not isinstance(by, int) or not 0 <= by <= 19:
             wrong.append("`by` must be a whole number from 0 to 19")
-        if config.get("io", "idle") not in _IO:
+        if str(config.get("io", "idle")) not in _IO:
             wrong.append("`io` must be idle or best-effort")
         return wrong
 

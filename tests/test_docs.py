@@ -10,6 +10,7 @@ import inspect
 import os
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from dagfs.engine.settings import Settings, read_settings
 from dagfs.errors import ExitCode
 from dagfs.hooks import specs as hook_specs
 from dagfs.hooks.command import CommandContext, CommandSpec
+from dagfs.executors import archive, docker, http, jq, mail, python, ssh
 from dagfs.hooks.executor import Process, StepRequest
 from dagfs.hooks.manager import HOOKS, PluginManager
+from dagfs.hooks.notifier import News
+from dagfs.hooks.options import Options
 from dagfs.model import event
 from dagfs.model.dag import Dag, Step
 from dagfs.model.edit import Action, Edit, Severity
@@ -211,7 +215,27 @@ def dagu_outside_part(_: PluginManager) -> str:
     return textwrap.fill(", ".join(f"`{name}`" for name in sorted(actions.OUTSIDE_TYPES)) + ".", 118)
 
 
+def options_part(options: Options) -> Callable[[PluginManager], str]:
+    def made(_: PluginManager) -> str:
+        rows = ["| setting | takes | default | |", "|---|---|---|---|"]
+        for row in options.rows:
+            default = "" if row.default in (None, "", (), []) else f"`{_plain_default(row.default)}`"
+            takes = ", ".join(f"`{each}`" for each in row.choices if each) or row.kind
+            rows.append(f"| `{row.name}` | {takes} | {default} | {row.doc} |")
+        return "\n".join(rows)
+
+    return made
+
+
+def _plain_default(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+EXECUTORS = {each.OPTIONS.owner: each.OPTIONS for each in (docker, ssh, http, mail, jq, archive, python)}
 GENERATED = {
+    "docs/executors.md": {
+        name: options_part(each) for name, each in {**EXECUTORS, "smtp": mail.SMTP}.items()
+    },
     "docs/dagu.md": {"keys": dagu_keys_part, "actions": dagu_actions_part, "outside": dagu_outside_part},
     "docs/retry.md": {"rules": rules_part, "fields": fields_part},
     "docs/plugins.md": {"hooks": hooks_part},
@@ -418,9 +442,9 @@ def test_every_file_of_a_run_is_documented() -> None:
 # -- plugins -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [StepRequest, Process, Edit, CommandSpec, CommandContext])
+@pytest.mark.parametrize("value", [StepRequest, Process, Edit, News, CommandSpec, CommandContext])
 def test_every_field_that_plugins_see_is_documented(value: type) -> None:
-    titles = {Edit: "A rule", CommandSpec: "A command", CommandContext: "A command"}
+    titles = {Edit: "A rule", News: "A notifier", CommandSpec: "A command", CommandContext: "A command"}
     title = titles.get(value, "An executor")
     told = first_cells(section(page("docs/plugins.md"), title))
     assert {each.name for each in fields(value)} <= set(told)

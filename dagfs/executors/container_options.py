@@ -119,6 +119,11 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
         else {}
     )
     into = goes or ("" if read["image"] else read["name"])
+    for what in ("image", "name"):
+        if read[what].startswith("-"):
+            raise ValueError(f"{what} {read[what]!r} cannot be one")
+    if into.startswith("-"):
+        raise ValueError(f"exec {into!r} cannot be a container")
     return {
         **read,
         "into": into,

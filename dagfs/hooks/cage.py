@@ -57,11 +57,12 @@ def call(function: Callable[..., T], *arguments: Any, limit_sec: float) -> T:
         enter(writer)
         _answer(writer, function, arguments)
     os.close(writer)
+    data, in_time = b"", False
     try:
         data, in_time = _read(reader, limit_sec)
     finally:
         os.close(reader)
-        status = end(child)
+        status = ending(child) if in_time and not data else end(child)
     if not in_time:
         raise Escaped(f"it took longer than {limit_sec:g} s and was killed")
     if not data:
@@ -76,7 +77,7 @@ def enter(*keep: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.set_wakeup_fd(-1)
     for number in _WATCHED:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGPIPE else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Standard output may be a stream of JSON that somebody reads.
     os.dup2(2, 1)
@@ -103,6 +104,17 @@ def end(child: int) -> int:
         return os.waitpid(child, 0)[1]
     except ChildProcessError:
         return 0
+
+
+def ending(child: int) -> int:
+    """The wait status of a child that has closed its end of the line: it is about to end, or is ended."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(0.005)
+    return end(child)
 
 
 def ended(status: int) -> str:

@@ -154,19 +154,8 @@ class Listener:
         if why:
             cage.end(self._child)
         else:
-            why = cage.ended(_status(self._child))
+            why = cage.ended(cage.ending(self._child))
         self._complaints.append(f"plugin {self.plugin}: on_event: {why}")
-
-
-def _status(child: int) -> int:
-    """The wait status of a child that has closed its socket: it ended, or is about to be ended."""
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return status
-        time.sleep(0.005)
-    return cage.end(child)
 
 
 def _listen(link: socket.socket, on_event: Callable[[Any, Any], None]) -> NoReturn:

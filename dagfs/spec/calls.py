@@ -48,7 +48,12 @@ def parallel(reader: Reader, entry: Entry) -> Parallel:
     if not isinstance(entry.value, Mapping):
         items, source = _items(reader, entry, nested=False)
         return Parallel(items, source)
-    fields = reader.fields(entry.value, keys.PARALLEL, entry.key)
+    node = entry.value
+    if reader.dialect.name == "dagu1":
+        # Dagu 1 lets any key pass here; this one is meant as it is in 2.x.
+        said = (each._replace(key=each.key.replace("_", "")) for each in node.entries)
+        node = node._replace(entries=tuple(said))
+    fields = reader.fields(node, keys.PARALLEL, entry.key)
     if "items" not in fields:
         if not fields.refused:
             reader.error(entry.mark, f"{entry.key} needs items")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from dagfs.model.dag import HANDLER_EVENTS, Approval, Call, Executor, Mark, Step
-from dagfs.spec import actions, calls, check, config, documents, keys, outputs, policies, variables
+from dagfs.model.dag import HANDLER_EVENTS, Call, Executor, Mark, Step
+from dagfs.spec import actions, calls, check, documents, keys, outputs, placement, policies, variables
 from dagfs.spec.drafts import Draft, name_drafts
 from dagfs.spec.inherited import Inherited
 from dagfs.spec.names import LONGEST, wrong_id, wrong_step_name
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
 from dagfs.spec.reader import Fields, Reader
 
-_ONE_COMMAND = frozenset(("jq", "http", "mail", "archive", "python"))
-"""Executors that take a single command."""
 _LOGS = ("separate", "merged")
 
 
@@ -267,13 +265,13 @@ class StepReader:
 
     def _place(self, draft: Draft, fields: Fields) -> None:
         """The executor, completed by what the DAG says for all steps, and its defaults."""
-        said = self._executor(draft, fields)
+        said = placement.executor(self.reader, draft, fields, self.executors)
         if said is not None and said.type == "router":
-            self._router(draft, fields)
+            placement.router(self.reader, draft, fields)
         elif said is not None and said.type in policies.SUB_DAG_TYPES:
-            self._sub_dag(draft, fields, said)
+            placement.sub_dag(self.reader, draft, fields, said)
         elif said is not None and said.type == "hitl":
-            self._hitl(draft, fields, said)
+            placement.hitl(self.reader, draft, fields, said)
         elif "value" in fields or "routes" in fields:
             odd = fields.get("routes") or fields["value"]
             self.reader.error(odd.mark, f"'{odd.key}' belongs to a step of type router")
@@ -285,81 +283,6 @@ class StepReader:
             if made is not None:
                 draft.values["executor"] = made
         self.around.complete(draft.values)
-
-    def _executor(self, draft: Draft, fields: Fields) -> Executor | None:
-        """What the step itself says of where it runs; None where it says nothing."""
-        if "container" in fields:
-            if other := fields.get("executor") or fields.get("type"):
-                say = f"'container' beside '{other.key}' in line {other.line}"
-                self.reader.error(fields["container"].mark, say, "keep one of the two")
-            draft.marks["executor"] = fields["container"].mark
-            if draft.kind == "cmd":
-                draft.kind = "docker"
-            return Executor("docker", config.container(self.reader, fields["container"]))
-        if not fields.keys() & {"executor", "type", "config"}:
-            return None
-        made = policies.executor(self.reader, fields)
-        for name in ("type", "executor"):
-            if name in draft.marks:
-                draft.marks["executor"] = draft.marks["executor.type"] = draft.marks[name]
-        node = policies.config_node(fields)
-        for entry in node.entries if node else ():
-            canonical = config.snake(entry.key) if made.type in config.CANONICAL else entry.key
-            draft.marks[f"executor.config.{canonical}"] = entry.mark
-        draft.marks.setdefault("executor", draft.marks.get("config", draft.mark))
-        self._check_type(draft, made, fields)
-        if made.type != "shell" and draft.kind in ("cmd", "script"):
-            draft.kind = made.type
-        return made
-
-    def _check_type(self, draft: Draft, made: Executor, fields: Fields) -> None:
-        known = {*(self.executors or ()), *config.CANONICAL, "shell", "router", *policies.SUB_DAG_TYPES}
-        if actions.is_outside(made.type) and made.type not in (self.executors or ()):
-            message = f"dagfs has no executor '{made.type}': this step fails when it is run"
-            self.reader.warning(draft.marks["executor"], message)
-        elif self.executors is not None and made.type not in known:
-            hint = self.reader.suggestion(made.type, known)
-            self.reader.error(draft.marks["executor"], f"there is no executor '{made.type}'", hint)
-        lines = fields.get("command") or fields.get("run")
-        if made.type in _ONE_COMMAND and lines and len(draft.values.get("command", ())) > 1:
-            self.reader.error(lines.mark, f"the executor '{made.type}' takes one command, not a list")
-
-    def _router(self, draft: Draft, fields: Fields) -> None:
-        at = fields.get("type") or fields.get("executor") or next(iter(fields.values()))
-        draft.values["router"] = calls.router(self.reader, fields.get("value"), fields.get("routes"), at)
-        draft.marks["router"] = fields["routes"].mark if "routes" in fields else at.mark
-        draft.kind = "router"
-
-    def _sub_dag(self, draft: Draft, fields: Fields, said: Executor) -> None:
-        """`executor: dag` with `call:`, or with the DAG's name among its settings."""
-        at = fields.get("type") or fields.get("executor")
-        if "call" in draft.values or at is None:
-            return
-        inner = policies.config_node(fields)
-        here = {entry.key: entry for entry in inner.entries} if inner else {}
-        named = here.get("dag") or here.get("name")
-        if named is None:
-            self.reader.error(at.mark, f"the executor '{said.type}' needs call: with the name of a DAG")
-            fields.refused = True
-            return
-        given = fields.get("params") or here.get("params")
-        draft.values["call"] = calls.call(self.reader, named, given)
-
-    def _hitl(self, draft: Draft, fields: Fields, said: Executor) -> None:
-        """A step that only waits for somebody: its settings are those of an approval."""
-        node = policies.config_node(fields)
-        entries = {entry.key: entry for entry in node.entries} if node else {}
-        if "form" in entries:
-            names, required = calls.form(self.reader, entries["form"])
-            prompt = self.reader.string(entries["prompt"].value, "prompt") if "prompt" in entries else ""
-            made = Approval(prompt, names, required)
-        elif node is not None:
-            at = fields.get("config") or fields["executor"]
-            made = calls.approval(self.reader, Entry(at.key, node, at.line, at.column))
-        else:
-            made = Approval()
-        draft.values["approval"] = made
-        draft.values["executor"] = replace(said, config={})
 
     @staticmethod
     def _is_busy(fields: Fields) -> bool:

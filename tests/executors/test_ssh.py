@@ -106,7 +106,7 @@ def test_a_steps_settings_go_before_those_of_the_dag() -> None:
     words = task(process)["link"]["words"]
     assert task(process)["link"]["host"] == "own"
     assert "-oStrictHostKeyChecking=yes" in words  # type: ignore[operator]
-    assert ["-l", "me"] == words[:2]  # type: ignore[index]
+    assert words[:2] == ["-l", "me"]  # type: ignore[index]
 
 
 def test_keys_are_checked_unless_it_is_said_otherwise() -> None:

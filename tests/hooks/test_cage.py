@@ -30,7 +30,7 @@ def wreck(_: object = None) -> str:
     os.chdir("/")
     os.umask(0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("noise from print")
+    sys.stdout.write("noise from print\n")
     os.write(1, b"noise from write\n")
     sys.stdout = sys.stderr
     return "done"
@@ -143,7 +143,7 @@ def test_code_loaded_here_leaves_no_trace(capfd: pytest.CaptureFixture[str]) -> 
     with pytest.raises(KeyError), cage.unchanged():
         wreck()
         raise KeyError
-    print("after")
+    sys.stdout.write("after\n")
     assert state() == before
     out, err = capfd.readouterr()
     assert out == "after\n"

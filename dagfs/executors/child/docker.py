@@ -24,7 +24,8 @@ _KEPT = "-kept"
 _LARGEST_OUTPUT = (1 << 20) + 1
 _OWN = frozenset((
     "HOME", "PATH", "TMPDIR", "TZ", "LANG", "SHELL", "USER", "TERM", "SSH_AUTH_SOCK", "SSH_ASKPASS",
-    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
     "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "GOCOVERDIR",
 ))  # fmt: skip
 _OWN_PREFIXES = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "REGISTRY_", "LD_", "XDG_", "BUILDAH_")

@@ -124,7 +124,8 @@ class ExecutorContract:
     def test_values_are_never_arguments(self, tmp_path: Path) -> None:
         for settings in self.accepted:
             process = self.executor.prepare(self.request(tmp_path, _with_secrets(settings)))
-            assert not any(SECRET in word for word in process.argv), process.argv
+            words = [*process.argv, *process.cleanup, *process.at_end]
+            assert not any(SECRET in word for word in words), words
 
     def test_secrets_stay_off_the_disk(self, tmp_path: Path) -> None:
         for settings in self.accepted:
