@@ -119,6 +119,10 @@ class Dockerd:
                 self._call("rm", "--force", name)
             _end(self._process)
         _end(self._containerd)
+        # With live-restore it leaves its mounts for the next one.
+        for line in Path("/proc/mounts").read_text().splitlines()[::-1]:
+            if (place := line.split()[1]).startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -145,7 +145,7 @@ def summary(step: Step, ends: Sequence[ChildEnd]) -> str:
     data = {
         "summary": {"total": len(ends), "succeeded": len(well), "failed": len(ends) - len(well)},
         "results": found,
-        "outputs": [dict(end.outputs) for end in well],
+        "outputs": [dict(sorted(end.outputs.items())) for end in well],
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
@@ -156,7 +156,7 @@ def _described(end: ChildEnd) -> dict[str, Any]:
         "name": end.name or end.order.dag,
         "dagRunId": end.order.alias,
         **({"params": params} if params else {}),
-        "outputs": dict(end.outputs),
+        "outputs": dict(sorted(end.outputs.items())),
         "status": str(end.state),
     }
 

@@ -129,7 +129,8 @@ class Descent:
         if any(end.state is RunState.WAITING for end in ends):
             return Ending(cause="waiting")
         if all(end.state in WENT_WELL for end in ends):
-            return Ending(exit_code=0)
+            partly = any(end.state is RunState.PARTIALLY_SUCCEEDED for end in ends)
+            return Ending(exit_code=0, cause="partly" if partly else "")
         return Ending(exit_code=1, error=why(ends, _in_words))
 
 

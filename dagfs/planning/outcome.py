@@ -21,8 +21,8 @@ class Ending:
     exit_code: int | None = None
     signal: int | None = None
     cause: str = ""
-    """`stop`, `kill` or `timeout` where the shim ended it; `lost` where nobody knows; `waiting` where a
-    child waits for somebody."""
+    """`stop`, `kill` or `timeout` where the shim ended it; `lost` where nobody knows. For a step with
+    children also `waiting` where one waits for somebody, and `partly` where one only partly succeeded."""
     error: str = ""
 
 
@@ -34,6 +34,8 @@ def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
         return Outcome(StepState.ABORTED, reason="stopped")
     if ending.cause == "waiting":
         return Outcome(StepState.WAITING, reason="its sub-DAG waits for approval")
+    if ending.cause == "partly":
+        return Outcome(StepState.PARTIALLY_SUCCEEDED, reason="a child partially succeeded")
     if ending.exit_code == 0 and not ending.error and ending.cause != "timeout":
         return Outcome(StepState.SUCCEEDED)
     reason = _why_failed(step, ending)
