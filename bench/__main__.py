@@ -1,7 +1,8 @@
 """`python -m bench [W1 W2 …] [--rounds N] [--fetch] [--write]`: time dagfs beside the peers installed here.
 
 W1 a run of one step, and the reading verbs; W2 a chain; W3 a fan; W4 a retry at 90 of 100; W5 200 MB of
-output; W6 the newest 50 of 10,000 runs; W7 a scheduler with 1,000 DAG files. `--fetch` installs the peers (make, ninja, doit, Dagu) with apt,
+output; W6 the newest 50 of 10,000 runs; W7 a scheduler with 1,000 DAG files.
+`--fetch` installs the peers (make, ninja, doit, Dagu) with apt,
 pip and npm into bench/.peers; `--write` puts the table into docs/performance.md.
 """
 

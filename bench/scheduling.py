@@ -61,7 +61,7 @@ def measure_dagu(dagu: str, folder: Path) -> Figures:
         time.sleep(10)
         return Figures(*_idle(process.pid))
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.kill()
         process.wait()
 
 

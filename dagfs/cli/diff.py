@@ -118,6 +118,9 @@ def _show_text(command: Command, old_name: str, new_name: str, old: bytes, new: 
 def _edit(engine: Engine, run_id: str, old_name: str, new_name: str, old: bytes, new: bytes) -> Edit:
     run = engine.home.store.load(run_id)
     before = engine.home.store.dag(run_id, run.last.n)
-    options = reading_options(engine.home, before.dialect, before.type, name=before.name)
+    is_child = "/" in run_id
+    options = reading_options(
+        engine.home, before.dialect, before.type, name=before.name, child=is_child, run=run_id
+    )
     bases = {run.last.n: Basis(read(old, old_name, options=options))}
     return compare(run.last, bases, Basis(read(new, new_name, options=options)), engine.plugins.classify)

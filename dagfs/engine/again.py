@@ -51,7 +51,7 @@ def request_again(
         old.type,
         name=old.name,
         executors=engine.plugins.executors,
-        child=bool(run.header.parent),
+        run=run_id,
     )
     text = engine.home.store.spec(run_id, run.last.n)
     captured = Captured(text, run.header.source, header.dag_dir, options, header.shell, header.working_dir)

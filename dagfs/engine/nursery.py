@@ -134,11 +134,11 @@ class Nursery:
             name = step.name if order.body else order.dag
             dialect = parent.dag.dialect
             options = reading_options(
-                self._engine.home, dialect, name=name, executors=executors, child=True
+                self._engine.home, dialect, name=name, executors=executors, child=True, run=parent.run.id
             )
             return own.encode(), f"{parent.run.source}#{name}", parent.attempt.dag_dir, options
         path = self._find(parent, order.dag)
-        options = reading_options(self._engine.home, executors=executors, child=True)
+        options = reading_options(self._engine.home, executors=executors, child=True, run=parent.run.id)
         return dags.read(path), str(path), str(path.resolve().parent), options
 
     def _find(self, parent: Work, name: str) -> Path:

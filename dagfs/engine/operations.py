@@ -174,6 +174,7 @@ def start_run(
         store=store_id,
         created=utc_text(moment),
         source=spec.source,
+        base_sha256=hashlib.sha256(spec.options.base).hexdigest() if spec.options.base else "",
         trigger=request.trigger,
         actor=who,
         root=request.root,
@@ -199,7 +200,9 @@ def start_run(
     )
     with Zygote.start() as zygote:
         owner = own(1, attempt.token)
-        with engine.home.store.create(header, spec.text, attempt, dag, owner) as claim:
+        with engine.home.store.create(
+            header, spec.text, attempt, dag, owner, spec.options.base
+        ) as claim:
             on_created(run_id)
             notices = [*values.notices, *_undeclared(dag, request.params)]
             return _carry(

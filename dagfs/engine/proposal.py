@@ -77,7 +77,7 @@ def propose_retry(
     text = pending if pending is not None else store.spec(run_id, base.n)
     paths = store.paths(run_id)
     name = paths.next_spec.name if pending is not None else base.header.spec
-    dag = _read(engine, text, paths.root / name, old) if pending is not None else old
+    dag = _read(engine, run_id, text, paths.root / name, old) if pending is not None else old
     header = base.header
     overrides = header.overrides if overrides is None else overrides
     given = header.given if given is None else given
@@ -137,10 +137,16 @@ def _own_text(old: Dag, new: Dag, step: str) -> bytes | None:
     return after.encode() if after is not None and before != after else None
 
 
-def _read(engine: Engine, text: bytes, path: Path, old: Dag) -> Dag:
+def _read(engine: Engine, run_id: str, text: bytes, path: Path, old: Dag) -> Dag:
     """The edited spec, read as the run's first one was."""
     options = reading_options(
-        engine.home, old.dialect, old.type, name=old.name, executors=engine.plugins.executors
+        engine.home,
+        old.dialect,
+        old.type,
+        name=old.name,
+        executors=engine.plugins.executors,
+        child="/" in run_id,
+        run=run_id,
     )
     return read(text, _short(path), options=options)
 

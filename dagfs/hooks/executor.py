@@ -69,7 +69,7 @@ class Process:
     at_end: Sequence[str] = ()
     """A command that ends what the step shares with others, such as the DAG's container.
 
-    The engine runs it once, however many steps gave the same, when the attempt is over. It must hold no secret.
+    The engine runs it once, however many steps gave the same, when the attempt is over. It holds no secret.
     """
 
 

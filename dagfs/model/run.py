@@ -38,6 +38,8 @@ class RunHeader(Plain):
     """RFC 3339, UTC."""
     source: str = ""
     """The path the spec was read from."""
+    base_sha256: str = ""
+    """Of the base.yaml that its specs are read with; empty where there was none."""
     trigger: str = "manual"
     actor: Actor = Actor()
     root: str = ""

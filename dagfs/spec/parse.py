@@ -132,13 +132,19 @@ def _own_type(root: Node, dialect: Dialect) -> str | None:
     return detect((root,)).type if dialect.is_guess else None
 
 
+def _base_dialect(text: yaml.Text, options: Options) -> Dialect:
+    """Its own keys decide: a retry, which pins the dialect of a DAG, must read it as the run did."""
+    found = detect(text.documents)
+    return detect(text.documents, options.dialect) if found.is_guess else found
+
+
 def _base(options: Options) -> tuple[Base, list[Problem]]:
     """base.yaml, read by itself; empty where there is none."""
     if not options.base.strip():
         return Base(), []
     text = yaml.load(options.base, options.base_file)
     root = text.documents[0] if text.documents else None
-    reader = Reader(text, detect(text.documents, options.dialect))
+    reader = Reader(text, _base_dialect(text, options))
     reader.problems += text.problems
     base = Base()
     if isinstance(root, Mapping):

@@ -73,10 +73,16 @@ def stage_run(
     attempt: AttemptHeader,
     dag: Dag,
     time_: str,
+    base: bytes = b"",
 ) -> None:
-    """Write a new run's files into a folder that will be published as a whole."""
-    if sha256(spec) != attempt.spec_sha256:
+    """Write a new run's files into a folder that will be published as a whole.
+
+    `base` is the base.yaml that its specs are read with, where that is not its root's.
+    """
+    if sha256(spec) != attempt.spec_sha256 or (base and sha256(base) != header.base_sha256):
         raise ValueError(f"the attempt of run {header.id} names another text than its spec")
+    if base:
+        disk.put_staged(stage.base, base, immutable=True)
     disk.put_staged(stage.run_json, encode_document(header.as_data(), sealed=True), immutable=True)
     disk.put_staged(stage.root / attempt.spec, spec, immutable=True)
     disk.make_dir(stage.work)

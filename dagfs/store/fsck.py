@@ -14,7 +14,14 @@ from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader
 from dagfs.store import words
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import PENDING, file_sha256, read_bytes
-from dagfs.store.history import fold_journal, read_attempt_header, read_resolved, read_run_header, read_spec
+from dagfs.store.history import (
+    fold_journal,
+    read_attempt_header,
+    read_base,
+    read_resolved,
+    read_run_header,
+    read_spec,
+)
 from dagfs.store.journal import JournalReading, read
 from dagfs.store.layout import STAGE, AttemptPaths, RunPaths, StepPaths, valid_run_id
 from dagfs.store.runs import RunStore
@@ -66,8 +73,8 @@ def check_run(store: RunStore, run_id: str) -> list[Damage]:
     except DagfsError as error:
         found, header = [Damage(paths.run_json, 0, error.message, True)], None
     else:
-        found = []
-    found += _run_names(paths)
+        found = _base(paths, header)
+    found += _run_names(paths, header)
     attempts: dict[int, Attempt] = {}
     for n in paths.attempt_numbers():
         found += _Check(paths, header, attempts).attempt(n)
@@ -78,8 +85,18 @@ def check_run(store: RunStore, run_id: str) -> list[Damage]:
     return found
 
 
-def _run_names(paths: RunPaths) -> Iterator[Damage]:
+def _base(paths: RunPaths, header: RunHeader) -> list[Damage]:
+    """What is wrong with the captured base.yaml."""
+    try:
+        read_base(paths, header)
+    except DagfsError as error:
+        return [Damage(paths.base, 0, error.message, True)]
+    return []
+
+
+def _run_names(paths: RunPaths, header: RunHeader | None) -> Iterator[Damage]:
     specs = {path.name for path in map(paths.spec, paths.spec_versions())}
+    specs |= {paths.base.name} if header is None or header.base_sha256 else set()
     said = {path.name for path, _, word in words.found(paths) if word is not None}
     yield from _aliens(paths.root, _RUN_NAMES | specs | said)
     numbers = paths.attempt_numbers()

@@ -62,6 +62,22 @@ def read_spec(paths: RunPaths, header: AttemptHeader) -> bytes:
     return data
 
 
+def read_base(paths: RunPaths, header: RunHeader) -> bytes:
+    """The base.yaml of a run that is no child; Damaged when it is not the text it was."""
+    if not header.base_sha256:
+        return b""
+    try:
+        data = read_bytes(paths.base)
+    except FileNotFoundError:
+        raise Damaged(f"{paths.base} is missing", hint="restore it from a backup") from None
+    if sha256(data) != header.base_sha256:
+        raise Damaged(
+            f"{paths.base} was changed after it was captured",
+            hint=f"put what is to change into {paths.next_spec.name} and restore this file from a backup",
+        )
+    return data
+
+
 def read_resolved(paths: RunPaths, header: AttemptHeader) -> dict[str, Any]:
     """The attempt's DAG as plain data; Damaged when it was read from another text."""
     path = paths.attempt(header.n).resolved

@@ -216,6 +216,11 @@ class RunPaths:
     def next_spec(self) -> Path:
         return self.root / "spec.next.yaml"
 
+    @property
+    def base(self) -> Path:
+        """The home's base.yaml as it was when the run began; children read that of their root."""
+        return (self.family or self.root) / "base.yaml"
+
     def spec(self, version: int) -> Path:
         return self.root / f"spec.v{version}.yaml"
 

@@ -19,7 +19,14 @@ from dagfs.store.catalogue import Catalogue
 from dagfs.store.claim import Claim, stage_run
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import PENDING, Disk, read_bytes
-from dagfs.store.history import read_attempt_header, read_dag, read_run, read_run_header, read_spec
+from dagfs.store.history import (
+    read_attempt_header,
+    read_base,
+    read_dag,
+    read_run,
+    read_run_header,
+    read_spec,
+)
 from dagfs.store.layout import HomePaths, RunPaths, stages, valid_address, valid_run_id
 from dagfs.store.lines import timestamp
 from dagfs.store.locks import RunLock, take_abandoned
@@ -152,6 +159,11 @@ class RunStore:
         paths = self._attempt_paths(run_id, n)
         return read_spec(paths, read_attempt_header(paths, n))
 
+    def base(self, run_id: str) -> bytes:
+        """The base.yaml that the run's specs are read with; empty where there was none. Damaged."""
+        paths = self.paths(run_id.partition("/")[0])
+        return read_base(paths, read_run_header(paths, run_id.partition("/")[0]))
+
     def _attempt_paths(self, run_id: str, n: int) -> RunPaths:
         paths = self.paths(run_id)
         if not paths.root.is_dir():
@@ -240,10 +252,18 @@ class RunStore:
 
     # -- beginning and taking over ------------------------------------------------------------
 
-    def create(self, header: RunHeader, spec: bytes, attempt: AttemptHeader, dag: Dag, owner: Owner) -> Claim:
+    def create(
+        self,
+        header: RunHeader,
+        spec: bytes,
+        attempt: AttemptHeader,
+        dag: Dag,
+        owner: Owner,
+        base: bytes = b"",
+    ) -> Claim:
         """A new run with its first attempt, complete and durable in one rename; its lock is held.
 
-        Refused when the id is taken. Children are made by `Claim.create_child`.
+        `base` is the base.yaml that the header names. Refused when the id is taken. Children are made by `Claim.create_child`.
         """
         self._check_new(header.id)
         stage, final = self.home.stage(os.urandom(6).hex()), self.home.run(header.id)
@@ -252,7 +272,7 @@ class RunStore:
             self._disk.make_dir(stage.root)
             self._disk.put_staged(stage.lock, b"")
             lock = RunLock.acquire(stage, self._disk, owner)
-            stage_run(self._disk, stage, header, spec, attempt, dag, timestamp(self._now()))
+            stage_run(self._disk, stage, header, spec, attempt, dag, timestamp(self._now()), base)
             self._disk.publish_dir(stage.root, final.root)
             lock.moved_to(final)
         except BaseException as error:
