@@ -20,8 +20,8 @@ Each has a one-line message and, where there is one, a `hint`: what to do about 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -62,8 +62,7 @@ class UsageError(DagfsError):
     exit_code = ExitCode.USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong in a file. `line` and `column` count from 1; 0 means the file as a whole."""
 
     file: str

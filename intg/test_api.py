@@ -42,6 +42,17 @@ DAG = """
 """
 
 
+SHIP = """
+    steps:
+      - name: check
+        run: "true"
+        approval: {prompt: "ship it?", input: [WHO], required: [WHO]}
+      - name: ship
+        depends: check
+        run: echo "$WHO ships"
+"""
+
+
 @pytest.fixture
 def python(home: Home, monkeypatch: pytest.MonkeyPatch) -> api.Home:
     """The home as a Python program sees it; what it starts is found by the story's mark."""
@@ -54,9 +65,21 @@ def python(home: Home, monkeypatch: pytest.MonkeyPatch) -> api.Home:
 def test_the_example_on_the_page_works(home: Home) -> None:
     home.example("nightly-import")
     text = (REPOSITORY / "docs/api.md").read_text()
-    first, second = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    home.example("release")
+    first, second, third = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = shown_by(home, first).splitlines()
+    assert lines[0].startswith("failed failed at transform")
+    assert lines[1].startswith("keep extract succeeded in attempt 1")
+    assert "succeeded 40 loaded 6 customers, 40 orders of 2026-11-20" in lines
+    assert "step_finished extract" in shown_by(home, second)
+    asked, end = shown_by(home, third).splitlines()
+    assert (asked[:5], end) == ("check", "succeeded")
+
+
+def shown_by(home: Home, program: str) -> str:
+    """What a Python program prints in the home."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", first],
+        [sys.executable, "-W", "error", "-c", program],
         cwd=home.path,
         env=home._environment(None),
         capture_output=True,
@@ -64,20 +87,7 @@ def test_the_example_on_the_page_works(home: Home) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("failed failed at transform")
-    assert lines[1].startswith("keep extract succeeded in attempt 1")
-    assert "succeeded 40 loaded 6 customers, 40 orders of 2026-11-20" in lines
-    told = subprocess.run(
-        [sys.executable, "-W", "error", "-c", second],
-        cwd=home.path,
-        env=home._environment(None),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    assert "step_finished extract" in told.stdout
+    return done.stdout
 
 
 def test_a_run_is_made_read_mended_and_continued(python: api.Home) -> None:
@@ -139,6 +149,47 @@ def test_a_block_that_raises_stops_its_run(python: api.Home, home: Home) -> None
     live = python.start("slow")
     live.stop(kill=True)
     assert live.finish().state == "aborted"
+
+
+def test_a_question_is_answered(python: api.Home, home: Home) -> None:
+    home.dag("ship", SHIP)
+    run = python.run("ship")
+    assert run.state is api.RunState.WAITING
+    assert [event.name for event in run.events()][-1] == "attempt_waiting"
+    assert run.questions() == [api.Question(run.id, "check", "ship it?", ("WHO",), ("WHO",))]
+    with pytest.raises(UsageError, match="needs WHO"):
+        run.approve()
+    assert run.approve("check", {"WHO": "-x 'ann'"}, reason="looks good") is run
+    assert (run.state, run.log("ship"), run.questions()) == ("succeeded", "-x 'ann' ships\n", [])
+    answered = next(event for event in run.events() if event.name == "step_answered")
+    assert (answered.data["reason"], answered.data["actor"]["source"]) == ("looks good", "api")
+    with pytest.raises(NotFound, match="nothing waits"):
+        run.approve()
+    other = python.run("ship")
+    assert other.reject(reason="no").state is api.RunState.REJECTED
+
+
+def test_children_are_runs_too(python: api.Home, home: Home) -> None:
+    home.dag("ship", SHIP)
+    home.dag("all", "steps: [{name: each, call: ship, parallel: [one, two]}]\n")
+    run = python.run("all")
+    assert run.state is api.RunState.WAITING
+    first, second = run.children()
+    assert (first.dag, first.state, python.find(first.id).id) == ("ship", "waiting", first.id)
+    assert [question.run for question in run.questions()] == [first.id, second.id]
+    assert {"child_started", "attempt_waiting"} <= {event.name for event in run.events()}
+    first.approve(inputs={"WHO": "ann"})
+    assert [child.refresh().state for child in (first, second)] == ["succeeded", "waiting"]
+    second.approve(inputs={"WHO": "bob"})
+    assert (run.refresh().state, second.log("ship")) == ("succeeded", "bob ships\n")
+
+
+def test_steps_are_chosen(python: api.Home) -> None:
+    run = python.run("job")
+    assert run.plan(all=True).actions == {"extract": Action.RUN, "load": Action.RUN}
+    with pytest.raises(UsageError):
+        run.plan(all=True, select="load")
+    assert run.retry(select="extract").attempts[1].steps["extract"].kept is False
 
 
 def test_an_engine_that_is_killed_leaves_an_interrupted_run(python: api.Home, home: Home) -> None:

@@ -75,13 +75,15 @@ def test_a_captured_base_yaml_that_was_changed_is_damage(home: Home) -> None:
     captured.chmod(0o600)
     captured.write_text("env: [TEAM: other]\n")
     home.edit(("'false'", "'true'"))
-    home.dagfs("fsck").says("base.yaml", "damaged", "was changed after it was captured")
+    home.dagfs("fsck").says("base.yaml", "damage:", "was changed after it was captured")
     home.dagfs("retry").says("was changed after it was captured")
     captured.unlink()
     home.dagfs("retry").says("is missing")
 
 
-@pytest.mark.parametrize("text", ["env: [TEAM: x]\nmax_active_steps: 2\n", "env: [TEAM: x]\nmaxActiveSteps: 2\n"])
+@pytest.mark.parametrize(
+    "text", ["env: [TEAM: x]\nmax_active_steps: 2\n", "env: [TEAM: x]\nmaxActiveSteps: 2\n"]
+)
 def test_base_yaml_may_be_in_another_spelling_than_the_dag(home: Home, text: str) -> None:
     (home.path / "base.yaml").write_text(text)
     home.dag("one", "maxActiveRuns: 1\nsteps: [{name: a, command: 'echo $TEAM; false'}]\n")

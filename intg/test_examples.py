@@ -83,6 +83,20 @@ def training(home: Home) -> None:
     assert home.dagfs("logs", "@", "evaluate").out == "slope 3.02 after 5 epochs\n"
 
 
+def release(home: Home) -> None:
+    """Nothing is published before somebody has looked."""
+    published = home.path / "dags/published/2026-10.csv"
+    home.dagfs("run", "release", "--id", "good").exits(6).says("waits at check")
+    assert not published.exists()
+    home.dagfs("approve", "good").exits(2).says("REVIEWER")
+    home.dagfs("approve", "good", "--input", "REVIEWER=ann", "-m", "totals checked").exits(0)
+    assert published.read_text() == "month,total\n2026-10,1234\n"
+    assert home.dagfs("logs", "good", "publish").out == "published 2026-10, checked by ann\n"
+    home.dagfs("run", "release", "--id", "bad", "-p", "month=2026-09").exits(6)
+    home.dagfs("reject", "bad", "-m", "wrong month").exits(1).says("rejected")
+    assert not (home.path / "dags/published/2026-09.csv").exists()
+
+
 def checks(home: Home) -> None:
     """All checks are made, however one ends."""
     home.dagfs("run", "checks", "--id", "well").exits(0)
@@ -101,6 +115,7 @@ STORIES: dict[str, Callable[[Home], None]] = {
     "configured": configured,
     "training": training,
     "checks": checks,
+    "release": release,
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -165,6 +168,48 @@ def test_mail_that_cannot_be_sent_changes_no_run(home: Home) -> None:
     notices = [each["message"] for each in home.journal() if each["event"] == "notice"]
     assert notices == ["plugin mail_on: notify: mail: [Errno 111] Connection refused"]
     home.dagfs("fsck").exits(0)
+
+
+def test_steps_in_flight_when_the_engine_is_killed_go_on_and_are_adopted(home: Home) -> None:
+    """Each of them waits for the story: an answer that is held back, or the other end of a pipe."""
+    pipes = {name: home.file(name) for name in ("words", "numbers.json", "packed.tar.gz.part")}
+    for path in pipes.values():
+        os.mkfifo(path)
+    home.file("call.py").write_text(f"print('python', open({str(pipes['words'])!r}).read())\n")
+    home.file("some.txt").write_text("packed\n")
+    with web() as site:
+        home.dag(
+            "flight",
+            f"""
+            type: graph
+            working_dir: {home.file("")}
+            steps:
+              - {{name: ask, type: http, run: GET {site.url("/held")}}}
+              - {{name: call, type: python, run: call.py}}
+              - {{name: pick, type: jq, with: {{input: numbers.json}}, run: .n}}
+              - {{name: pack, type: archive, with: {{source: some.txt, destination: packed.tar.gz}}, run: create}}
+              - {{name: after, depends: [ask, call, pick, pack], run: echo done}}
+            """,
+        )
+        engine = home.start("run", "flight")
+        engine.until(lambda: len(home.pids("dagfs-shim")) == 4 and bool(site.heard), "all four steps")
+        engine.kill()
+        home.dagfs("status", "@").says("interrupted", "step ask still running", "step pack still running")
+        again = home.start("retry")
+        again.until(lambda: sum(each["event"] == "step_adopted" for each in home.journal(2)) == 4, "adoption")
+        site.go.set()
+        pipes["words"].write_text("waited")
+        pipes["numbers.json"].write_text('{"n": 7}')
+        archive = pipes["packed.tar.gz.part"].read_bytes()
+        again.wait().exits(0)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        assert packed.getnames() == ["some.txt"]
+    assert [each["path"] for each in site.heard] == ["/held"]
+    assert home.log("call") == "python waited\n"
+    assert home.log("pick") == "7\n"
+    assert set(home.states().values()) == {"succeeded"}
+    tries = {name: step["tries"] for name, step in home.status()["steps"].items()}
+    assert set(tries.values()) == {1}
 
 
 @pytest.mark.parametrize("executor", ["http", "python"])

@@ -82,3 +82,78 @@ def test_hostile_values_arrive_as_they_are(home: Home, tmp_path: Path, number: i
         wrong = [n for n, text in enumerate(texts_) if found[n] != text.encode()]
         assert not wrong, (name, [(texts_[n], found[n]) for n in wrong[:3]])
     assert not list(home.path.rglob("pwned")) + list(tmp_path.rglob("pwned"))
+
+
+FIELDS, ITEMS = 100, 5
+NUL = "printf '%s\\0'"
+
+
+def fan_out() -> str:
+    """Items that are maps, handed to sub-DAGs as parameters, and to the body of a `foreach`."""
+    fields = range(FIELDS)
+    lines = [
+        "type: graph",
+        "params:\n  - ITEMS: '[]'",
+        "steps:",
+        "  - id: call",
+        "    action: dag.run",
+        "    with: {dag: child}",
+        "    parallel: ${ITEMS}",
+        "  - id: text",
+        "    action: dag.run",
+        '    with: {dag: one, params: {V: "${ITEM.f1}", W: "a ${ITEM.f2} z", N: "${ITEM.n}"}}',
+        "    parallel: ${ITEMS}",
+        "  - id: loop",
+        "    foreach:",
+        "      items: ${ITEMS}",
+        "      as: row",
+        "      key: ${foreach.row.n}",
+        "      steps:",
+        "        - id: tell",
+        "          script: |",
+        *(
+            f'            {NUL} "${{foreach.row.f{n}}}" >> "$DAG_DESK/loop.${{foreach.row.n}}"'
+            for n in fields
+        ),
+        "          output: SAID",
+        "      collect: {f: '${foreach.row.f1}'}",
+        "  - id: join",
+        "    depends: [loop]",
+        f'    run: for n in 1; do {NUL} "${{steps.loop.outputs.f[0]}}" "${{steps.loop.outputs.f[4]}}"; done'
+        ' > "$DAG_DESK/join"',
+        "---",
+        "name: child",
+        "params: [n: '', " + ", ".join(f"f{n}: ''" for n in fields) + "]",
+        "steps:",
+        "  - id: tell",
+        "    script: |",
+        *(f'      {NUL} "${{params.f{n}}}" "$f{n}" >> "$DAG_DESK/child.$n"' for n in fields),
+        "---",
+        "name: one",
+        "params: [V: '', W: '', N: '']",
+        "steps:",
+        f'  - {{id: tell, run: \'{NUL} "$V" "$W" > "$DAG_DESK/one.$N"\'}}',
+    ]
+    return "\n".join(lines).replace(f"'{NUL} ", '\'printf "%s\\0" ') + "\n"
+
+
+def test_hostile_items_reach_children_as_they_are(home: Home, tmp_path: Path) -> None:
+    source = random.Random(7)
+    items = [
+        {"n": str(n), **{f"f{place}": "".join(source.choices(PIECES, k=3)) for place in range(FIELDS)}}
+        for n in range(ITEMS)
+    ]
+    home.dag("fan", fan_out())
+    home.dagfs("run", "fan", "-p", f"ITEMS={json.dumps(items, ensure_ascii=False)}").exits(0)
+    for item in items:
+        values = [item[f"f{place}"] for place in range(FIELDS)]
+        assert parts(home, f"loop.{item['n']}") == values
+        assert parts(home, f"child.{item['n']}") == [value for value in values for _ in range(2)]
+        assert parts(home, f"one.{item['n']}") == [item["f1"], f"a {item['f2']} z"]
+    assert parts(home, "join") == [items[0]["f1"], items[4]["f1"]]
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith("pwned")]
+
+
+def parts(home: Home, name: str) -> list[str]:
+    """The texts of a file, each of which ends with a zero byte."""
+    return [text.decode() for text in home.file(name).read_bytes().split(b"\0")[:-1]]

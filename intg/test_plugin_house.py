@@ -259,3 +259,43 @@ def _python(*words: str, cwd: Path, env: dict[str, str] | None = None) -> None:
 @pytest.mark.parametrize("name", ["Nice", "a b", "../x", "-x", ""])
 def test_a_name_that_is_none_is_refused(home: Home, name: str) -> None:
     home.dagfs("plugins", "new", "--", name).exits(2).says("cannot name a plugin").in_one_line()
+
+
+SHARING = """
+from dagfs.hooks import hookimpl
+from dagfs.hooks.executor import Process
+
+class Sharing:
+    name = "sharing"
+    def check(self, step):
+        return []
+    def prepare(self, request):
+        end = ["sh", "-c", 'echo over >> "$DAG_DESK/over"; test -e "$DAG_DESK/go" || { echo busy >&2; exit 1; }']
+        return Process(["true"], request.env, request.cwd, at_end=end)
+
+@hookimpl
+def executors():
+    return [Sharing()]
+"""
+
+
+def test_what_steps_share_is_ended_once_and_where_that_fails_a_notice_says_so(home: Home) -> None:
+    drop_in(home, "sharing", SHARING)
+    home.dag(
+        "job",
+        """
+        type: graph
+        steps:
+          - {name: one, type: sharing}
+          - {name: two, type: sharing}
+          - {name: three, run: test -e "$DAG_DESK/go"}
+        """,
+    )
+    home.dagfs("run", "job").exits(1).says("what steps shared could not be ended: busy")
+    assert home.lines("over") == ["over"]
+    notices = [each["message"] for each in home.journal() if each["event"] == "notice"]
+    assert notices == ["what steps shared could not be ended: busy"]
+    assert home.states()["one"] == "succeeded"
+    home.file("go").touch()
+    home.dagfs("retry", "@").exits(0).never_says("could not be ended")
+    assert home.lines("over") == ["over", "over"]

@@ -15,7 +15,7 @@ from dagfs.cli.command import Command, add_json
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.operations import executor_problems, read_dag
+from dagfs.engine.operations import executor_errors, read_dag
 from dagfs.errors import ExitCode, NotFound, SpecError, UsageError
 from dagfs.model.dag import Dag
 from dagfs.scheduler.backfill import Span, filled_in, instants
@@ -76,7 +76,7 @@ def _planned(command: Command) -> _Plan:
     if reading.dag is None:
         raise SpecError(reading.errors)
     dag = reading.dag
-    if problems := executor_problems(engine, dag, str(path)):
+    if problems := executor_errors(engine, dag, str(path)):
         raise SpecError(problems)
     zone = dag.schedule.timezone or engine.home.settings.timezone
     span = Span(_day(options.first, "--from"), _day(options.last, "--to"), zone)

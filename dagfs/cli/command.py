@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from dagfs.cli.output import Output
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One call of one verb."""
 
     options: argparse.Namespace
@@ -41,7 +39,7 @@ def add_via(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--via", default="cli", choices=("cli", "api", "scheduler"), help=argparse.SUPPRESS)
 
 
-def shown(path: Path) -> str:
+def shown(path: str | os.PathLike[str]) -> str:
     """A path as a person here would type it."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("../..") else str(path)

@@ -7,6 +7,7 @@ import difflib
 import re
 
 from dagfs.cli.command import Command, add_json, add_run
+from dagfs.cli.comparison import differences
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.cli.pager import paged
@@ -15,6 +16,7 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.reading import reading_options
 from dagfs.errors import NotFound
 from dagfs.model.edit import Edit
+from dagfs.model.run import Attempt, Run
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.explain import edit_lines
 from dagfs.planning.plan import change_data
@@ -25,6 +27,7 @@ examples:
   dagfs diff @                 the newest spec against spec.next.yaml, or the last two specs
   dagfs diff @ v1 v3
   dagfs diff @ v2 next --steps      the meaning alone
+  dagfs diff @ --attempts 1 2       two attempts side by side: states, times, outputs, specs
 
 exit codes: 0 no difference, 1 different
 """
@@ -35,6 +38,9 @@ _VERSION = re.compile(r"v?([1-9][0-9]*)")
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="v1, v2, … or next")
+    parser.add_argument(
+        "--attempts", nargs=2, type=int, metavar="N", help="compare two attempts and not their specs alone"
+    )
     parser.add_argument("--steps", action="store_true", help="only what the difference means")
     parser.add_argument("--text", action="store_true", help="only the text")
     add_json(parser, "print the meaning as JSON")
@@ -43,6 +49,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     engine = opened(command)
     run_id = wanted_run(command, engine.home)
+    if command.options.attempts:
+        return _attempts(command, engine, run_id)
     old_name, new_name = _pair(command, engine, run_id)
     old, new = _text(engine, run_id, old_name), _text(engine, run_id, new_name)
     if command.options.json:
@@ -61,6 +69,36 @@ def run(command: Command) -> int:
         for line in lines:
             command.output.line(visible(line))
     return int(old != new)
+
+
+def _attempts(command: Command, engine: Engine, run_id: str) -> int:
+    """Two attempts side by side; what is the same in both is left out of the table."""
+    run = engine.home.store.load(run_id)
+    one, other = (_attempt(run, n) for n in command.options.attempts)
+    found = differences(one, other)
+    dags = [engine.home.store.dag(run_id, each.n) for each in (one, other)]
+    edit = compare(one, {one.n: Basis(dags[0])}, Basis(dags[1]), engine.plugins.classify)
+    lines = edit_lines(edit)
+    output = command.output
+    if command.options.json:
+        output.json({"differences": [each.as_data() for each in found], "spec": lines})
+        return int(bool(found or lines))
+    with paged(command):
+        heads = ["", "", f"attempt {one.n}", f"attempt {other.n}"]
+        rows = [[visible(each.step), each.what, visible(each.one), visible(each.other)] for each in found]
+        output.table([heads, *rows] if rows else [])
+        for line in [*([""] if rows and lines else []), *map(visible, lines)]:
+            output.line(line)
+    if not found and not lines:
+        output.say(f"attempts {one.n} and {other.n} went alike")
+    return int(bool(found or lines))
+
+
+def _attempt(run: Run, n: int) -> Attempt:
+    for attempt in run.attempts:
+        if attempt.n == n:
+            return attempt
+    raise NotFound(f"run {run.id} has no attempt {n}", hint=f"it has 1 to {run.last.n}")
 
 
 def _membership(edit: Edit) -> list[dict[str, object]]:

@@ -8,10 +8,11 @@ import shlex
 import subprocess
 import sys
 
+from dagfs.cli.asking import add_answers, answers
 from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.opened import opened
 from dagfs.cli.place import wanted_run
-from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
+from dagfs.cli.preview import conclude_plan, show_plan
 from dagfs.engine.proposal import propose_retry
 from dagfs.errors import NotFound, UsageError
 from dagfs.store.runs import RunStore

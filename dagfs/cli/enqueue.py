@@ -8,7 +8,7 @@ from dagfs.cli.command import Command
 from dagfs.cli.opened import opened
 from dagfs.cli.pause import ledger_of
 from dagfs.engine.location import new_token, now
-from dagfs.engine.operations import executor_problems, read_dag
+from dagfs.engine.operations import executor_errors, read_dag
 from dagfs.errors import ExitCode, Refused, SpecError, UsageError
 from dagfs.scheduler.pulse import is_alive
 from dagfs.spec.values import parse_assignments
@@ -42,7 +42,7 @@ def run(command: Command) -> int:
     if reading.dag is None:
         raise SpecError(reading.errors)
     dag = reading.dag
-    if problems := executor_problems(engine, dag, str(path)):
+    if problems := executor_errors(engine, dag, str(path)):
         raise SpecError(problems)
     moment = now()
     entry = Waiting(

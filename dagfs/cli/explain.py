@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from dagfs.cli.codes import EXIT_CODES, WHAT_TO_DO
 from dagfs.cli.command import Command, add_json
-from dagfs.cli.glossary import EVENTS, EXIT_CODES, RUN_STATES, STEP_STATES, WHAT_TO_DO
+from dagfs.cli.glossary import EVENTS, RUN_STATES, STEP_STATES
 from dagfs.cli.opened import opened
 from dagfs.cli.output import Output, visible
 from dagfs.engine.settings import SETTINGS, variable

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dagfs.cli import main
+from dagfs.cli.codes import EXIT_CODES
 from dagfs.cli.command import Command
-from dagfs.cli.glossary import EXIT_CODES
 from dagfs.cli.output import Output, visible
 from dagfs.cli.pager import paged
 from dagfs.cli.topics import TOPICS

@@ -6,6 +6,7 @@ The table of verbs is data, so that a command loads its own module and no other.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -28,6 +29,7 @@ VERBS = {
     "edit": ("dagfs.cli.edit", "edit the captured spec of a run, then see the plan"),
     "plan": ("dagfs.cli.plan", "what a retry would do with each step, and why"),
     "diff": ("dagfs.cli.diff", "what changed between two specs of a run"),
+    "spec": ("dagfs.cli.spec", "the versions of a run's spec, and going back to one"),
     "retry": ("dagfs.cli.retry", "continue a run: run again what must, keep the rest"),
     "rerun": ("dagfs.cli.rerun", "make a new run like an earlier one"),
     "approve": ("dagfs.cli.approve", "let a step that waits for a word go on"),
@@ -48,6 +50,7 @@ VERBS = {
     "queue": ("dagfs.cli.queue", "what waits in queues; take it out, or hold a queue"),
     "runs": ("dagfs.cli.runs", "list runs, newest first"),
     "ls": ("dagfs.cli.ls", "list DAGs"),
+    "import": ("dagfs.cli.importing", "bring in a home of Dagu, or list the runs it has on record"),
     "validate": ("dagfs.cli.validate", "check DAG files"),
     "fsck": ("dagfs.cli.fsck", "check a run, or the whole store, for damage"),
     "plugins": ("dagfs.cli.plugins", "list plugins, what they bring, and what is wrong with them"),
@@ -90,7 +93,11 @@ def _call(words: Sequence[str]) -> int:
     if rest[0] not in VERBS:
         # By name, as the verbs are: whoever types a verb of dagfs never loads it.
         return int(importlib.import_module("dagfs.cli.external").call(rest, common))
+    # What is loaded stays: looking for garbage in it would only take time.
+    gc.disable()
     module, parser = verb_parser(rest[0])
+    gc.freeze()
+    gc.enable()
     options = parse_words(parser, rest[1:], argparse.Namespace(**vars(common)))
     return int(module.run(Command(options, Output(options.color), tuple(rest))))
 

@@ -73,6 +73,9 @@ class Narrator:
     def _kept(self, event: Event, subject: str) -> str:
         return _line("succeeded", subject, f"kept            {event.data.get('reason', '')}")
 
+    def _left(self, event: Event, subject: str) -> str:
+        return _line("not_started", subject, f"{'left':<15} {event.data.get('reason', '')}")
+
     def _adopted(self, event: Event, subject: str) -> str:
         return _line("running", subject, f"adopted         {event.data.get('reason', '')}")
 
@@ -110,6 +113,7 @@ _TELLERS = {
     ev.STEP_WAITING: Narrator._waiting,
     ev.CHILD_FINISHED: Narrator._child_finished,
     ev.STEP_KEPT: Narrator._kept,
+    ev.STEP_LEFT: Narrator._left,
     ev.STEP_ADOPTED: Narrator._adopted,
     ev.NOTICE: Narrator._notice,
     ev.STOP_REQUESTED: Narrator._stopping,

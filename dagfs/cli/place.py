@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dagfs.cli.command import Command
 from dagfs.engine.location import Reading, find_home, open_reading
-from dagfs.errors import NotFound
+from dagfs.errors import NotFound, UsageError
 from dagfs.store.runs import RunStore
 
 
@@ -34,3 +34,16 @@ def reading(command: Command) -> Reading:
 def wanted_run(command: Command, home: _WithStore) -> str:
     """The run that the command line names."""
     return home.store.find(command.options.run)
+
+
+def wanted_root(command: Command, home: _WithStore) -> str:
+    """As `wanted_run`, but for a child the run at its root: a family is stopped and goes on as a whole."""
+    root, _, child = wanted_run(command, home).partition("/")
+    if child and getattr(command.options, "spec", None):
+        raise UsageError(
+            f"--spec is for whole runs, and {child} is a child of {root}",
+            hint=f"dagfs edit {root}/{child} --from FILE",
+        )
+    if child:
+        command.output.say(f"{child} is a child: this is about all of run {root}")
+    return root

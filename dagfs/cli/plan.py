@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from dagfs.cli.asking import add_answers, add_changes, add_selection, answers
 from dagfs.cli.command import Command, add_json, add_run
 from dagfs.cli.opened import opened
-from dagfs.cli.place import wanted_run
-from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
+from dagfs.cli.place import wanted_root
+from dagfs.cli.preview import conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
 from dagfs.engine.proposal import propose_retry
 
@@ -28,12 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--spec", metavar="FILE", help="plan for this text instead of spec.next.yaml; - is stdin"
     )
     add_answers(parser)
+    add_selection(parser)
+    add_changes(parser)
     add_json(parser, "print the plan, as `dagfs retry --plan FILE` takes it")
 
 
 def run(command: Command) -> int:
     engine = opened(command)
-    run_id = wanted_run(command, engine.home)
+    run_id = wanted_root(command, engine.home)
     text = given_spec(command.options.spec)
     proposal = propose_retry(engine, run_id, answers(command.options), spec=text)
     if command.options.json:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import shlex
 from collections.abc import Iterator
 
+from dagfs.cli.asking import spelt
 from dagfs.cli.command import Command
 from dagfs.cli.output import Output, next_commands, visible
-from dagfs.engine.operations import needs_reason
 from dagfs.engine.proposal import Proposal
-from dagfs.errors import ExitCode, UsageError
+from dagfs.errors import ExitCode
 from dagfs.model.edit import Action
 from dagfs.planning.explain import decision_row, finding_line, is_cosmetic, verdict_line
-from dagfs.planning.plan import Answers, Plan, Verdict
+from dagfs.planning.plan import Plan, Verdict
 
-_STYLES = {Action.KEEP: "dim", Action.KEEP_STALE: "yellow", Action.ADOPT: "cyan", Action.RUN: "bold"}
+_STYLES = {
+    Action.KEEP: "dim",
+    Action.KEEP_STALE: "yellow",
+    Action.ADOPT: "cyan",
+    Action.RUN: "bold",
+    Action.LEAVE: "dim",
+}
 _VERDICT_STYLES = {
     Verdict.COMPATIBLE: "green",
     Verdict.NEEDS_ANSWER: "yellow",
@@ -28,35 +32,6 @@ EXIT_CODES = {
     Verdict.REFUSED: ExitCode.REFUSED,
     Verdict.NOTHING_TO_DO: ExitCode.NOTHING_TO_DO,
 }
-
-
-def add_answers(parser: argparse.ArgumentParser) -> None:
-    """The options by which a plan's questions are answered."""
-    parser.add_argument(
-        "--on-stale",
-        action="append",
-        default=[],
-        metavar="[STEP=]ANSWER",
-        help="what becomes of finished steps whose definition changed: rerun, keep or error [error]",
-    )
-    parser.add_argument(
-        "--allow", action="append", default=[], metavar="RULE", help="lift a rule where it is harmless"
-    )
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the attempt")
-    parser.add_argument(
-        "--kill-orphans", action="store_true", help="end steps that a dead engine left running"
-    )
-
-
-def answers(options: argparse.Namespace) -> Answers:
-    """The options as values. UsageError for an answer that is none."""
-    pairs = []
-    for text in options.on_stale:
-        step, _, answer = text.rpartition("=")
-        if answer not in ("rerun", "keep", "error"):
-            raise UsageError(f"--on-stale {text}: the answer is rerun, keep or error")
-        pairs.append((step or "*", answer))
-    return Answers(tuple(pairs), tuple(options.allow), options.reason, options.kill_orphans)
 
 
 def show_plan(output: Output, proposal: Proposal) -> None:
@@ -78,6 +53,7 @@ def _rows(output: Output, plan: Plan, depth: int = 0) -> Iterator[list[str]]:
         word, step, why = decision_row(decision)
         margin = "  " * depth
         why += "; its children start over" if decision.step in plan.afresh else ""
+        why += f"; {site}" if (site := plan.site(decision)) else ""
         yield [output.styled(word, _STYLES[decision.action]), visible(margin + step), visible(why)]
         for child in plan.children:
             if child.step == decision.step:
@@ -95,24 +71,11 @@ def _show_findings(output: Output, plan: Plan) -> None:
             output.line(f"  hint: {visible(finding.hint)}")
 
 
-def _spelt(plan: Plan) -> str:
-    """The plan's answers as the options they were given with."""
-    answers = plan.answers
-    words = [
-        f"--on-stale {answer if step == '*' else f'{step}={answer}'}" for step, answer in answers.on_stale
-    ]
-    words += [f"--allow {rule}" for rule in answers.allow]
-    words += ["--kill-orphans"] if answers.kill_orphans else []
-    if needs_reason(plan):
-        words.append(f"--reason {shlex.quote(answers.reason)}" if answers.reason else "--reason '…'")
-    return "".join(f" {word}" for word in words)
-
-
 def conclude_plan(command: Command, proposal: Proposal) -> int:
     """What to type next, and the exit code of a plan that is only shown."""
     plan = proposal.plan
     if not command.options.json and plan.verdict is Verdict.COMPATIBLE:
-        commands = {f"dagfs retry {plan.run} --plan {plan.id}{_spelt(plan)}": "do exactly this"}
+        commands = {f"dagfs retry {plan.run} --plan {plan.id}{spelt(plan)}": "do exactly this"}
         commands |= {f"dagfs diff {plan.run}": "see the edit"} if proposal.pending else {}
         next_commands(command.output, commands)
     return EXIT_CODES[plan.verdict]

@@ -108,7 +108,7 @@ def _row(step: StepRun, now: datetime, prefix: str = "") -> Row:
 
 
 def _took(step: StepRun, now: datetime) -> str:
-    if step.kept:
+    if step.kept or step.left:
         return ""
     if step.state in _STIRRING:
         return _passed(step.started, now)

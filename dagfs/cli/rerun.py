@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dagfs.cli.asking import add_profile
 from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
@@ -35,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    add_profile(parser)
     add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
@@ -53,6 +55,7 @@ def run(command: Command) -> int:
         latest=options.latest,
         id_=options.id,
         reason=options.reason,
+        profile=options.profile,
     )
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):

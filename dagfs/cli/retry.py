@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dagfs.cli.asking import add_answers, add_changes, add_selection, answers
 from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.opened import opened
-from dagfs.cli.place import wanted_run
-from dagfs.cli.preview import add_answers, answers, conclude_plan, show_plan
+from dagfs.cli.place import wanted_root
+from dagfs.cli.preview import conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
 from dagfs.cli.telling import add_plain, telling
 from dagfs.engine.location import current_actor
@@ -44,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="ID|FILE", help="carry out this plan, or refuse if it has moved on")
     parser.add_argument("-d", "--detach", action="store_true", help="go on in the background")
     add_answers(parser)
+    add_selection(parser)
+    add_changes(parser)
     add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
@@ -52,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     options = command.options
     engine = opened(command)
-    run_id = wanted_run(command, engine.home)
+    run_id = wanted_root(command, engine.home)
     text = given_spec(options.spec)
     wanted, given = _wanted_plan(options.plan, answers(options))
     proposal = propose_retry(engine, run_id, given, spec=text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dagfs.cli.asking import add_profile
 from dagfs.cli.command import Command, add_json, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
+from dagfs.cli.instead import earlier_run, go_on
 from dagfs.cli.opened import opened
 from dagfs.cli.spectext import given_spec
 from dagfs.cli.telling import add_plain, telling
@@ -20,8 +22,10 @@ examples:
   dagfs run nightly-import -p date=2026-11-21
   dagfs run ./etl.yaml -- one two          positional parameters
   dagfs run nightly-import --json | jq -r '.event'
+  dagfs run nightly-import --profile local    steps where the profile says (docs/executors.md)
   dagfs run nightly-import -d              in the background; prints the run's id
 
+With DAGFS_RETRY_RUN_ID=RUN in its environment it goes on with that run, as `dagfs retry RUN --spec FILE`.
 exit codes: 0 succeeded, 1 not, 3 the spec is invalid, 130 stopped by ^C (twice kills)
 """
 
@@ -36,10 +40,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--dialect", choices=("auto", "dagu1", "dagu2"), default="", help="how to read the file"
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    add_profile(parser)
     add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
     parser.add_argument("--trigger", default="manual", help=argparse.SUPPRESS)
+    parser.add_argument("--queue", help=argparse.SUPPRESS)
     # The scheduler hands over the last good version of a file, whatever has become of it since.
     parser.add_argument("--captured", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
@@ -47,6 +53,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
+    if earlier := earlier_run():
+        return go_on(command, opened(command), earlier)
     # Before the fork: standard input is gone behind it.
     text = given_spec("-") if options.captured else None
     report = detach(command.output) if options.detach else None
@@ -60,8 +68,10 @@ def run(command: Command) -> int:
         id=options.id,
         name=options.name,
         reason=options.reason,
+        profile=options.profile,
         dialect=options.dialect,
         trigger=options.trigger,
+        queue=options.queue,
         captured=None if text is None else captured_text(engine, Path(options.dag), text, options.dialect),
     )
     teller = telling(command, engine.home.store.load)

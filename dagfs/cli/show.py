@@ -76,11 +76,14 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
         "plan": header.plan,
         "allowed": list(header.allowed),
         "params": dict(header.params),
-        "ran": [step.name for step in attempt.steps.values() if step.tries and not step.kept],
+        "ran": [step.name for step in attempt.steps.values() if step.tries and not (step.kept or step.left)],
         "kept": [step.name for step in attempt.steps.values() if step.kept],
         "stale": [step.name for step in attempt.steps.values() if step.stale],
+        "left": [step.name for step in attempt.steps.values() if step.left],
         "marked": [marking.as_data() for marking in attempt.markings],
         "plugins": dict(header.plugins),
+        "profile": header.profile.name,
+        "executors": {step.name: step.executor for step in attempt.steps.values() if step.executor},
     }
 
 
@@ -142,6 +145,7 @@ def _show_attempt(command: Command, attempt: Attempt, outputs: Mapping[str, str]
         ["ran", ", ".join(document["ran"])],
         ["kept", ", ".join(document["kept"])],
         ["stale", ", ".join(document["stale"])],
+        ["left", ", ".join(document["left"])],
         *(
             [
                 "marked",
@@ -150,6 +154,8 @@ def _show_attempt(command: Command, attempt: Attempt, outputs: Mapping[str, str]
             for each in attempt.markings
         ),
         ["allowed", ", ".join(header.allowed)],
+        ["profile", header.profile.name],
+        ["ran in", "  ".join(f"{name}: {where}" for name, where in document["executors"].items())],
         ["params", "  ".join(f"{name}={value}" for name, value in header.params.items())],
         ["outputs", "  ".join(f"{name}={value}" for name, value in outputs.items())],
     ]

@@ -53,7 +53,7 @@ def _document(home: Reading, view: View) -> dict[str, Any]:
     markings = [marking.as_data() for attempt in view.run.attempts for marking in attempt.markings]
     outputs = read_run_outputs(home.paths.run(view.run.id).attempt(view.run.last.n))
     document["outputs"] = dict(outputs)
-    return {"format": 1, **document, "orphans": sorted(view.orphans), "markings": markings}
+    return {"format": 1, **document, "orphans": [*sorted(view.orphans), *view.below], "markings": markings}
 
 
 def _show(command: Command, home: Reading, view: View) -> None:
@@ -82,6 +82,7 @@ def _circumstances(view: View) -> list[str]:
         lines.append(f"started {ago(last.started, now())}, {view.owner}")
     if view.state is RunState.INTERRUPTED and not view.owner:
         alive = [f"step {name} still running" for name in view.orphans]
+        alive += [f"child {each} still running" for each in view.below]
         lines.append(", ".join(["interrupted: its engine died", *alive]))
     elif last.reason:
         lines.append(last.reason)
@@ -92,6 +93,8 @@ def _circumstances(view: View) -> list[str]:
         for marking in attempt.markings
         if marking not in shown_below
     ]
+    if last.header.profile:
+        lines.append(f"profile: {last.header.profile.name}")
     params = last.header.params
     if params:
         lines.append("params: " + "  ".join(f"{name}={value}" for name, value in params.items()))
@@ -105,8 +108,9 @@ def _row(command: Command, step: StepRun, prefix: str = "") -> list[str]:
     words += [f"{step.tries} tries"] if step.tries > 1 else []
     words += [f"{name}={value}" for name, value in step.outputs.items()]
     words += ["STALE"] if step.stale else []
+    words += [f"in {step.executor}"] if step.executor else []
     name = prefix + step.name
-    took = "" if step.kept else duration(step.started, step.finished)
+    took = "" if step.kept or step.left else duration(step.started, step.finished)
     return [visible(name), command.output.state(step.state), took, visible(_short(", ".join(words)))]
 
 
@@ -151,6 +155,6 @@ def _next(view: View) -> dict[str, str]:
     run = view.run.id
     if view.owner:
         return {f"dagfs logs {run} -f": "follow what it prints", f"dagfs stop {run}": "stop it"}
-    if view.orphans:
+    if view.orphans or view.below:
         return {f"dagfs retry {run}": "take the running step over and go on"}
     return what_next(run, view.state) if view.state not in _FINE else {}

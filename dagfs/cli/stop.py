@@ -6,7 +6,7 @@ import argparse
 
 from dagfs.cli.command import Command, add_json, add_run
 from dagfs.cli.opened import opened
-from dagfs.cli.place import wanted_run
+from dagfs.cli.place import wanted_root
 from dagfs.engine.stopping import stop_run
 from dagfs.errors import ExitCode
 
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     engine = opened(command)
-    run_id = wanted_run(command, engine.home)
+    run_id = wanted_root(command, engine.home)
     state = stop_run(engine, run_id, kill=command.options.kill, timeout=command.options.timeout)
     if command.options.json:
         command.output.json({"run": run_id, "state": state})

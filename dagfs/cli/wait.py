@@ -65,8 +65,9 @@ def _endings(home: Reading, runs: list[str], is_time_left: Callable[[], bool]) -
     """Each run with how it ended, as it ends, while time is left."""
     left = list(runs)
     while True:
-        # An engine lets go of its run when all is on record; before that there is nothing to read.
-        for run_id in [each for each in left if holder(home.store.paths(each)) is None]:
+        # An engine lets go of its run when all is on record; before that there is nothing to read. One that
+        # is at work on a family lets go of all of it at once, but a child may be over before.
+        for run_id in [each for each in left if "/" in each or holder(home.store.paths(each)) is None]:
             view = view_run(home.store, run_id)
             if view.owner is None:
                 left.remove(run_id)

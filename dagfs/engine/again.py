@@ -23,6 +23,7 @@ def request_again(
     latest: bool = False,
     id_: str = "",
     reason: str = "",
+    profile: str = "",
 ) -> RunRequest:
     """What `start_run` needs for a new run of the same family; `params` stand above those given then.
 
@@ -39,6 +40,7 @@ def request_again(
         reason=reason,
         root=run.header.root or run.id,
         parent=run.id,
+        profile=profile,
     )
     if latest:
         # The file may call the DAG otherwise by now; a name given from outside stays.

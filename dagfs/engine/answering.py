@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.chronicle import Observer
-from dagfs.engine.execution import utc_text
 from dagfs.engine.location import now
+from dagfs.engine.moment import utc_text
 from dagfs.engine.operations import Result, resume_run
 from dagfs.engine.signals import WORD
 from dagfs.engine.tree import tell

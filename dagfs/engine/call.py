@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from typing import Any
 
 from dagfs.engine.environment import StepUnready
-from dagfs.model.dag import Step
+from dagfs.model.dag import Parallel, Step
 from dagfs.model.run import RunHeader
 from dagfs.model.state import RunState
 from dagfs.planning.items import as_text, identity, items_of
-from dagfs.spec.values import Scope, expand, parse_assignments
+from dagfs.spec.values import Scope, StepRef, expand, parse_assignments
 from dagfs.spec.variables import split_words
 from dagfs.store.layout import child_id
 
 Pairs = tuple[tuple[str, str], ...]
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
+
+
+class Manner(Enum):
+    """How a step goes about children that are there already."""
+
+    FIRST = auto()
+    """Finished work is kept, the rest goes on."""
+    AGAIN = auto()
+    """The try before failed: what did not go well goes on."""
+    OVER = auto()
+    """The step is repeated: all of it once more."""
+    ON = auto()
+    """The step waited: only what waits goes on; the others have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,8 @@ class Order:
     """As on a command line: positional ones are named by their place."""
     item: str = ""
     """Its item as JSON; empty where there is but one child."""
+    key: str = ""
+    """What a `foreach` calls the item: its place, or what `key:` came to."""
     alias: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
     """What its references find beside its own values."""
@@ -51,49 +68,92 @@ class ChildEnd:
     """Its DAG's name."""
     params: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, StepRef] = field(default_factory=dict)
+    """What its steps left, for `collect`."""
+    unmet: bool = False
+    """It did not begin, because a precondition of its DAG was not met."""
 
 
 def orders(
-    step: Step, scope: Scope, run: RunHeader, inherited: Pairs, given: Mapping[str, str]
+    step: Step,
+    scope: Scope,
+    run: RunHeader,
+    inherited: Pairs,
+    given: Mapping[str, str],
+    *,
+    handler: str = "",
 ) -> list[Order]:
-    """The children that a step of `run` asks for, in the order of its items.
+    """The children that a step of `run`, or its `handler`, asks for, in the order of its items.
 
     A body written inline sees what its step sees: it gets the parameters `inherited` and the values `given`.
     StepUnready where the texts make no sense.
     """
     try:
+        # A handler may have the name of a step.
+        family = run.id.partition("/")[2] + (f"@{handler}" if handler else "")
         if step.parallel is None:
-            return [_order(step, scope, run, inherited, given)]
-        return list(_for_items(step, scope, run, inherited, given))
+            return [_order(step, scope, run, child_id(family, step.name, ""), inherited, given)]
+        return list(_for_items(step, scope, run, family, inherited, given))
     except ValueError as error:
         raise StepUnready(str(error)) from error
 
 
 def _for_items(
-    step: Step, scope: Scope, run: RunHeader, inherited: Pairs, given: Mapping[str, str]
+    step: Step, scope: Scope, run: RunHeader, family: str, inherited: Pairs, given: Mapping[str, str]
 ) -> Iterator[Order]:
-    assert step.parallel is not None
-    name, key = step.parallel.item, step.parallel.key
-    for item in items_of(step.parallel, lambda text: expand(text, scope)):
+    parallel = step.parallel
+    assert parallel is not None
+    seen: Counter[str] = Counter()
+    for place, item in enumerate(items_of(parallel, lambda text: expand(text, scope))):
         text = as_text(item)
-        own = {name: text}
+        own = {parallel.item: text}
         there = replace(scope, given={**scope.given, **own})
-        order = _order(step, there, run, inherited, {**given, **own} if step.call.body else {}, item)
-        child = child_id(run.id.partition("/")[2], step.name, identity(item, key), text)
-        yield replace(order, child=child, item=json.dumps(item, ensure_ascii=False))
+        who, key = _identity(parallel, item, place, there)
+        seen[who] += 1
+        if seen[who] > 1:
+            if parallel.key:
+                raise ValueError(f"two items have the key {key!r}")
+            who = f"{who}#{seen[who]}"
+        places = {"foreach.index": str(place), "foreach.key": key}
+        # A child that does not speak of its place is the same wherever its item stands.
+        own |= {name: value for name, value in places.items() if name in step.call.body}
+        for_body = {**given, **own} if step.call.body else {}
+        child = child_id(family, step.name, who, text)
+        order = _order(step, there, run, child, inherited, for_body, item)
+        yield replace(order, item=json.dumps(item, ensure_ascii=False), key=key)
+
+
+def _identity(parallel: Parallel, item: Any, place: int, scope: Scope) -> tuple[str, str]:
+    """What makes an item the same in another attempt, and what a `foreach` calls it."""
+    if "$" in parallel.key:
+        key = expand(parallel.key, scope)
+        who = json.dumps(["", key])
+    else:
+        has_field = isinstance(item, Mapping) and parallel.key in item
+        key = as_text(item[parallel.key]) if has_field else "" if parallel.key else str(place)
+        who = identity(item, parallel.key)
+    if parallel.is_foreach and not key:
+        raise ValueError(f"item {place + 1} has no key")
+    return who, key
 
 
 def _order(
-    step: Step, scope: Scope, run: RunHeader, inherited: Pairs, given: Mapping[str, str], item: Any = None
+    step: Step,
+    scope: Scope,
+    run: RunHeader,
+    child: str,
+    inherited: Pairs,
+    given: Mapping[str, str],
+    item: Any = None,
 ) -> Order:
     call = step.call
     params = inherited if call.body else _params(step, scope, item)
     return Order(
-        child=child_id(run.id.partition("/")[2], step.name, ""),
+        child=child,
         dag=expand(call.dag, scope),
         body=call.body,
         params=params,
-        alias=dagu_id(run.alias or run.id, step.name, params),
+        alias=dagu_id(run.alias or run.id, step.name, params, quoted=bool(call.text or call.params)),
         given=given if call.body else {},
     )
 
@@ -125,9 +185,13 @@ def _from_text(text: str) -> Pairs:
     return tuple(parse_assignments(words))
 
 
-def dagu_id(parent: str, step: str, params: Pairs) -> str:
-    """The id that Dagu gives a sub-DAG's run: made of its parent's, its step and its parameters."""
-    words = " ".join(value if name.isdigit() else f"{name}={json.dumps(value)}" for name, value in params)
+def dagu_id(parent: str, step: str, params: Pairs, *, quoted: bool = True) -> str:
+    """The id that Dagu gives a sub-DAG's run: made of its parent's, its step and its parameters.
+
+    Positional ones are `quoted` where the step says what they are, and not where they are its item.
+    """
+    said = ((name, json.dumps(value) if quoted or not name.isdigit() else value) for name, value in params)
+    words = " ".join(value if name.isdigit() else f"{name}={value}" for name, value in said)
     number = int.from_bytes(hashlib.sha256(f"{parent}:{step}:{words}".encode()).digest(), "big")
     text = ""
     while number:
@@ -136,18 +200,37 @@ def dagu_id(parent: str, step: str, params: Pairs) -> str:
     return text
 
 
-def summary(step: Step, ends: Sequence[ChildEnd]) -> str:
-    """What a calling step prints, as Dagu does: a JSON object of its child, or of all of them."""
-    found = [_described(end) for end in ends]
+def summary(step: Step, ends: Sequence[ChildEnd], collected: Sequence[Mapping[str, str]] = ()) -> str:
+    """What a calling step prints, as Dagu does: a JSON object of its child, or of all of them.
+
+    `collected` is what the children of a `foreach` that went well hand on, in their order.
+    """
     if step.parallel is None:
-        return json.dumps(found[0], indent=2, ensure_ascii=False) + "\n"
+        return _json(_described(ends[0]))
     well = [end for end in ends if end.state in WENT_WELL]
-    data = {
-        "summary": {"total": len(ends), "succeeded": len(well), "failed": len(ends) - len(well)},
-        "results": found,
-        "outputs": [dict(sorted(end.outputs.items())) for end in well],
-    }
+    counts = {"total": len(ends), "succeeded": len(well), "failed": len(ends) - len(well)}
+    if step.parallel.is_foreach:
+        return _json({"summary": counts, "items": list(_items(ends, collected)), "outputs": list(collected)})
+    results = [_described(end) for end in ends]
+    return _json({"summary": counts, "results": results, "outputs": [_sorted(end.outputs) for end in well]})
+
+
+def _json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _items(ends: Sequence[ChildEnd], collected: Sequence[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
+    handed_on = iter(collected)
+    for place, end in enumerate(ends):
+        item = {"index": place, "key": end.order.key, "status": str(end.state)}
+        if end.state in WENT_WELL:
+            yield {**item, "outputs": dict(next(handed_on, {}))}
+        else:
+            yield {**item, **({"error": end.reason} if end.reason else {})}
+
+
+def _sorted(outputs: Mapping[str, str]) -> dict[str, str]:
+    return dict(sorted(outputs.items()))
 
 
 def _described(end: ChildEnd) -> dict[str, Any]:
@@ -156,14 +239,14 @@ def _described(end: ChildEnd) -> dict[str, Any]:
         "name": end.name or end.order.dag,
         "dagRunId": end.order.alias,
         **({"params": params} if params else {}),
-        "outputs": dict(sorted(end.outputs.items())),
+        "outputs": _sorted(end.outputs),
         "status": str(end.state),
     }
 
 
 def why(ends: Sequence[ChildEnd], describe: Callable[[ChildEnd], str]) -> str:
     """Why a step whose children did not all go well failed."""
-    bad = [end for end in ends if end.state not in WENT_WELL]
+    bad = [end for end in ends if end.state not in WENT_WELL and not end.unmet]
     if len(ends) == 1:
         return describe(bad[0])
     more = f", {len(bad) - 1} more" if len(bad) > 1 else ""

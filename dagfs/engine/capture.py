@@ -221,9 +221,16 @@ def earliest_change(began: float) -> int:
 
 
 def write_manifest(
-    disk: Disk, paths: StepPaths, artifacts_dir: Path, work: Path, began_ns: int, *, strict: bool
+    disk: Disk,
+    paths: StepPaths,
+    artifacts_dir: Path,
+    work: Path,
+    began_ns: int,
+    *,
+    strict: bool,
+    inputs: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write manifest.json where the step left artifacts, or files in the run's work folder.
+    """Write manifest.json where the step left artifacts, or files in the run's work folder, or has inputs.
 
     Where there is more than is looked at, `truncated` names the folders with the rest.
     """
@@ -235,8 +242,9 @@ def write_manifest(
                 disk.sync_file(str(artifacts_dir / name))
     changed = {each.name: {"size": each.size, "mtime_ns": each.mtime_ns} for each in written}
     truncated = [name for name, scan in (("artifacts", made), ("work", written)) if scan.is_truncated]
-    if artifacts or changed or truncated:
+    if artifacts or changed or truncated or inputs:
         content = {"artifacts": artifacts, "work": changed} | ({"truncated": truncated} if truncated else {})
+        content |= {"inputs": dict(inputs)} if inputs else {}
         disk.replace(paths.manifest, encode_document(content), durable=strict)
 
 

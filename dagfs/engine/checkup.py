@@ -20,6 +20,7 @@ from pathlib import Path
 from dagfs import __version__
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.location import now, open_reading
+from dagfs.engine.preflight import missing_for
 from dagfs.engine.settings import Settings, configuration
 from dagfs.errors import DagfsError, SpecError
 from dagfs.hooks.manager import Plugin
@@ -296,6 +297,18 @@ def _plugins(patient: Patient) -> Iterator[Check]:
         yield Check("plugins", Level.OK, f"{len(plugins)} loaded")
 
 
+def _executors(patient: Patient) -> Iterator[Check]:
+    """Which executors lack a program of this machine; only the steps that use them need it."""
+    executors = open_home(patient.paths.root, plugins=patient.plugins).plugins.executors
+    lacking: dict[str, list[str]] = {}
+    for name, each in executors.items():
+        lacking.setdefault(missing_for(each, {}), []).append(name)
+    yield Check("executors", Level.OK, f"ready: {', '.join(lacking.pop('', []))}")
+    for missing, names in lacking.items():
+        types = " or ".join(f"`type: {name}`" for name in names)
+        yield Check("executors", Level.OK, missing, f"steps of {types} would fail")
+
+
 # -- the runs ------------------------------------------------------------------------------------
 
 
@@ -338,6 +351,7 @@ _CHECKS: Mapping[str, Callable[[Patient], Iterator[Check]]] = {
     "clock": _clock,
     "shell": _shell,
     "plugins": _plugins,
+    "executors": _executors,
     "runs": _runs,
     "leftovers": _stages,
 }

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +26,7 @@ from dagfs.errors import (
     StoreError,
     UsageError,
 )
-from dagfs.model.event import ATTEMPT_FINISHED, STOP_REQUESTED, Event
+from dagfs.model.event import ATTEMPT_FINISHED, ATTEMPT_WAITING, STOP_REQUESTED, Event
 
 _KINDS: Mapping[int, type[DagfsError]] = {
     ExitCode.USAGE: UsageError,
@@ -75,7 +74,7 @@ class Child:
         # A killed process may leave a part of a line.
         if line.endswith(b"\n"):
             event = Event.from_data(json.loads(line))
-            self._finished = self._finished or event.name == ATTEMPT_FINISHED
+            self._finished = self._finished or event.name in (ATTEMPT_FINISHED, ATTEMPT_WAITING)
             return event
         self._events.close()
         code = self._process.wait()
@@ -137,5 +136,5 @@ def _problems(said: str) -> list[Problem]:
             place = int(match["line"] or 0), int(match["column"] or 0)
             found.append(Problem(match["file"], *place, match["text"], severity=match["severity"]))
         elif line.startswith(_HINT) and found:
-            found[-1] = replace(found[-1], hint=line.removeprefix(_HINT))
+            found[-1] = found[-1]._replace(hint=line.removeprefix(_HINT))
     return found

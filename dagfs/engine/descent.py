@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dagfs.engine.call import WENT_WELL, ChildEnd, Order, why
+from dagfs.engine.call import WENT_WELL, ChildEnd, Manner, Order, why
 from dagfs.errors import DagfsError
 from dagfs.model import event as ev
 from dagfs.model.dag import Step
@@ -26,9 +27,13 @@ class ChildRunner(Protocol):
 
     def begin(self) -> None: ...
 
-    def interrupt(self, signal: int, *, kill: bool) -> None: ...
+    def interrupt(self, number: int, *, kill: bool) -> None: ...
+
+    def kill(self) -> None: ...
 
     def look(self) -> None: ...
+
+    def close(self) -> None: ...
 
     def end(self, order: Order) -> ChildEnd:
         """How it ended, once it has."""
@@ -50,12 +55,16 @@ class Descent:
     step: Step
     subject: Mapping[str, str]
     orders: Sequence[Order]
+    manner: Manner
     open: Open
     note: Note
     done: Callable[[Ending, Sequence[ChildEnd]], None]
     known: Mapping[str, ChildRun]
     """The children of this attempt so far, by id."""
+    there: Collection[str]
+    """The ids of those that earlier attempts know of, too."""
     stopping: bool = False
+    killing: bool = False
     timed_out: bool = False
     _ends: dict[str, ChildEnd] = field(default_factory=dict)
     _under_way: dict[str, ChildRunner] = field(default_factory=dict)
@@ -67,11 +76,11 @@ class Descent:
         self._next.extend(self.orders)
         self._go_on()
 
-    def interrupt(self, signal: int, *, kill: bool) -> None:
+    def interrupt(self, number: int, *, kill: bool) -> None:
         """Open no more, and ask those under way to stop."""
-        self.stopping = True
+        self.stopping, self.killing = True, self.killing or kill
         for runner in tuple(self._under_way.values()):
-            runner.interrupt(signal, kill=kill)
+            runner.interrupt(number, kill=kill)
         self._go_on()
 
     def look(self) -> None:
@@ -79,19 +88,37 @@ class Descent:
         for runner in tuple(self._under_way.values()):
             runner.look()
 
-    def time_out(self, signal: int) -> None:
+    def kill(self) -> None:
+        """End all their processes at once; nothing is written any more."""
+        self.stopping = True
+        self._next.clear()
+        for runner in tuple(self._under_way.values()):
+            runner.kill()
+
+    def close(self) -> None:
+        """Let go of the journals of those under way."""
+        for runner in self._under_way.values():
+            runner.close()
+
+    def time_out(self, number: int) -> None:
         """The step's time is over."""
         self.timed_out = True
-        self.interrupt(signal, kill=False)
+        self.interrupt(number, kill=False)
 
     def _go_on(self) -> None:
         most = self.step.parallel.max_concurrent if self.step.parallel else 1
-        while self._next and not self.stopping and len(self._under_way) < max(1, most):
-            self._open(self._next.popleft())
-        if not self._under_way and not self._is_over and (not self._next or self.stopping):
+        while self._next and len(self._under_way) < max(1, most):
+            order = self._next.popleft()
+            if self._may_open(order):
+                self._open(order)
+        if not self._under_way and not self._is_over and not self._next:
             self._is_over = True
             ends = [self._ends[order.child] for order in self.orders if order.child in self._ends]
             self.done(self._ending(ends), ends)
+
+    def _may_open(self, order: Order) -> bool:
+        """Once it is to stop, only those that wait are opened: to be stopped themselves."""
+        return not self.stopping or (self.manner is Manner.ON and order.child in self.there)
 
     def _open(self, order: Order) -> None:
         try:
@@ -106,9 +133,13 @@ class Descent:
             self._ends[order.child] = opened
             return
         self._under_way[order.child] = opened
-        data = {"child": order.child, "child_attempt": opened.n} | ({"item": order.item} if order.item else {})
+        data = {"child": order.child, "child_attempt": opened.n} | (
+            {"item": order.item} if order.item else {}
+        )
         self.note(ev.CHILD_STARTED, **self.subject, **data)
         opened.begin()
+        if self.stopping:
+            opened.interrupt(signal.SIGTERM, kill=self.killing)
 
     def _ended(self, order: Order) -> None:
         runner = self._under_way.pop(order.child)
@@ -128,7 +159,12 @@ class Descent:
             return Ending(cause="stop")
         if any(end.state is RunState.WAITING for end in ends):
             return Ending(cause="waiting")
-        if all(end.state in WENT_WELL for end in ends):
+        if any(end.state is RunState.REJECTED for end in ends):
+            return Ending(exit_code=1, cause="rejected", error=why(ends, _in_words))
+        if ends and all(end.unmet for end in ends):
+            # An exit code for where that counts as a failure.
+            return Ending(exit_code=1, cause="unmet", error=_in_words(ends[0]))
+        if all(end.state in WENT_WELL or end.unmet for end in ends):
             partly = any(end.state is RunState.PARTIALLY_SUCCEEDED for end in ends)
             return Ending(exit_code=0, cause="partly" if partly else "")
         return Ending(exit_code=1, error=why(ends, _in_words))

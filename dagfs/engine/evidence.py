@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dagfs.engine.capture import read_manifest
+from dagfs.engine.inputs import changed
 from dagfs.errors import StoreError
 from dagfs.model.edit import Evidence
 from dagfs.model.run import Run, StepRun
@@ -56,6 +57,7 @@ def _of_step(
         outputs=_outputs(paths, step),
         artifacts_missing=tuple(missing),
         artifacts_altered=tuple(altered),
+        inputs_changed=changed(manifest["inputs"]) if "inputs" in manifest else (),
         work_changed=tuple(
             name
             for name, known in manifest.get("work", {}).items()

@@ -6,40 +6,36 @@ none. The loop grants them in its own time and sends back how that ended.
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from dagfs.engine import capture
-from dagfs.engine.call import ChildEnd, Order, orders, summary
+from dagfs.engine.call import Manner
+from dagfs.engine.conditions import LARGEST_TEXT, Conditions
 from dagfs.engine.environment import StepEnvironment, StepUnready
-from dagfs.engine.launch import Launch
+from dagfs.engine.errand import Errand
+from dagfs.engine.inputs import identified
+from dagfs.engine.ledger import Ledger
+from dagfs.engine.moment import seconds
 from dagfs.engine.request import launch, prepare, render
-from dagfs.engine.wish import Attach, Await, Sleep, Start, Steps, Wish
+from dagfs.engine.wish import Attach, Sleep, Start, Steps, Wish
 from dagfs.engine.workplace import Setting, Workplace, try_token
 from dagfs.errors import DagfsError
 from dagfs.model import event as ev
-from dagfs.model.dag import Approval, Condition, ContinueOn, Router, Step
+from dagfs.model.dag import ContinueOn, Step
 from dagfs.model.run import StepRun, Word
 from dagfs.model.state import StepState
 from dagfs.planning.frontier import Outcome
-from dagfs.planning.outcome import Ending, condition_met, judge, may_repeat, repeat_wait, retry_wait
-from dagfs.planning.routing import chosen, passed_over
-from dagfs.spec.evaluation import commands_in, embedding_texts, here_document
+from dagfs.planning.outcome import Ending, judge, may_repeat, repeat_wait, retry_wait
+from dagfs.planning.profile import placed, placement
+from dagfs.planning.routing import passed_over
 from dagfs.spec.values import expand
-from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
 from dagfs.store.record import Record
 
-CONDITIONS = "conditions"
-"""Where below a step's folder its conditions are looked at, each in a folder of its own."""
-DAG_PRECONDITION = "precondition"
-"""The conditions of the whole DAG are looked at as if for a handler of this name."""
-_LARGEST_CONDITION = 1 << 20
 _REFUSALS = (DagfsError, OSError, ValueError)
 """What only this step has to do with; a ValueError is a text that the system cannot take."""
 
@@ -53,35 +49,6 @@ class _End:
     """Of the newest try."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     outputs_sha256: str = ""
-    chosen: tuple[str, ...] | None = None
-    """The steps that a router chose."""
-
-
-class Ledger(Protocol):
-    """What an execution needs of its runner."""
-
-    def note(self, name: str, **data: Any) -> None:
-        """Record an event; it is durable before anybody is told of it."""
-
-    def is_stopping(self) -> bool: ...
-
-    def is_killed(self) -> bool: ...
-
-    def outputs_before(self, step: str) -> Mapping[str, str]:
-        """Outputs of all steps upstream, the nearest of a name winning."""
-
-    def step_runs(self) -> Mapping[str, StepRun]: ...
-
-    def utc_in(self, seconds: float) -> str: ...
-
-    def descend(
-        self,
-        step: Step,
-        subject: Mapping[str, str],
-        orders: Sequence[Order],
-        done: Callable[[Ending, Sequence[ChildEnd]], None],
-    ) -> None:
-        """Carry out the children that a step asks for; `done` gets how that ended."""
 
 
 class Execution:
@@ -102,14 +69,15 @@ class Execution:
 
         `waited` is how the step stands that waited until now: for a word, or for its children.
         """
-        self.step, self.handler = step, handler
+        step, self.handler = placed(step, setting.attempt.profile), handler
+        self.step = step
+        self._chosen = placement(step, setting.attempt.profile)
         self._setting, self._ledger = setting, ledger
         self._workplace = Workplace(setting, step, handler, extra or {})
         self._adopted, self._waited = adopted, waited
-        self._children: Sequence[ChildEnd] = ()
-        self._chosen: tuple[str, ...] | None = None
-        self._embedded: Mapping[str, str] = {}
-        """What the commands in the step's values printed, by their text."""
+        self._conditions = Conditions(self._workplace, ledger)
+        self._errand = Errand(self._workplace, ledger)
+        self._manner = Manner.FIRST
         self._logs = self._workplace.paths
         self._tries = self._retries = 0
         self._offsets = (0, 0)
@@ -163,7 +131,7 @@ class Execution:
     def check(self) -> Steps:
         """Only the preconditions: succeeded where they hold, else skipped, or failed. Nothing is recorded."""
         try:
-            unmet = yield from self._preconditions()
+            unmet = yield from self._conditions.first_unmet(self.step.preconditions)
         except _REFUSALS as error:
             reason = f"a precondition could not be checked: {_in_words(error)[0]}"
             return Outcome(StepState.FAILED, reason=reason)
@@ -177,7 +145,7 @@ class Execution:
         if self._adopted is None and self._waited is None:
             if router := self._passed_over():
                 return _End(Outcome(StepState.SKIPPED, reason=f"not chosen by router {router}"))
-            unmet = yield from self._preconditions()
+            unmet = yield from self._conditions.first_unmet(self.step.preconditions)
             if self._ledger.is_stopping():
                 return _End(Outcome(StepState.ABORTED, reason="stopped"))
             if unmet:
@@ -214,7 +182,7 @@ class Execution:
         self._tries += 1
         self._logs = self._workplace.paths
         self._workplace.make_folder(self._logs.artifacts)
-        yield from self._run_embedded()
+        yield from self._conditions.embed(self._tries)
         variables = self._variables()
         executor = self._setting.executors.get(self.step.executor.type)
         if executor is None:
@@ -242,65 +210,21 @@ class Execution:
         if self._tries == 1:
             self._began = time.time()
         name = self._event(ev.STEP_STARTED, ev.HANDLER_STARTED)
-        return name, {**self._subject(), "try": self._tries, **offsets}
-
-    # --- work of the engine itself: sub-DAGs, routers, questions
+        where = {"executor": self.step.executor.type} if self._chosen else {}
+        return name, {**self._errand.subject(), "try": self._tries, **offsets, **where}
 
     def _own_try(self) -> Generator[Wish, Ending, Ending]:
-        """One try without a process: what it prints goes into its log all the same."""
+        """One try without a process: the engine itself does the work."""
         resumed, self._waited = self._waited, None
         if resumed is not None:
-            started: tuple[str, Mapping[str, Any]] = (ev.STEP_RESUMED, self._subject())
+            self._manner = Manner.ON
+            started: tuple[str, Mapping[str, Any]] = (ev.STEP_RESUMED, self._errand.subject())
         else:
             self._tries += 1
             self._logs = self._workplace.paths
             self._workplace.make_folder(self._logs.artifacts)
             started = self._started()
-        if self.step.router is not None:
-            self._ledger.note(started[0], **started[1])
-            return self._route(self.step.router)
-        if self.step.call.dag or self.step.call.body:
-            return (yield from self._call(started))
-        self._ledger.note(started[0], **started[1])
-        self._print("Waiting for human approval...\n")
-        return Ending(exit_code=0)
-
-    def _route(self, router: Router) -> Ending:
-        value = expand(router.value, self._variables().scope)
-        self._chosen = chosen(router, value)
-        self._print(f"{value}\n")
-        return Ending(exit_code=0)
-
-    def _call(self, started: tuple[str, Mapping[str, Any]]) -> Generator[Wish, Ending, Ending]:
-        variables, setting = self._variables(), self._setting
-        inherited = tuple(setting.values.params.items())
-        seen = self._seen_by_body() if self.step.call.body else {}
-        wanted = orders(self.step, variables.scope, setting.run, inherited, seen)
-        return (yield Await(lambda done: self._descend(wanted, done), (started,)))
-
-    def _descend(self, wanted: Sequence[Order], done: Callable[[Ending], None]) -> None:
-        def end(ending: Ending, ends: Sequence[ChildEnd]) -> None:
-            self._children = ends
-            done(ending)
-
-        self._ledger.descend(self.step, self._subject(), wanted, end)
-
-    def _seen_by_body(self) -> dict[str, str]:
-        """What steps before it have put out, as far as the text of its body speaks of it."""
-        body = self.step.call.body
-        seen = dict(self._ledger.outputs_before("" if self.handler else self.step.name))
-        runs = self._ledger.step_runs()
-        for word, name in self._setting.dag.names.items():
-            for key, value in runs[name].outputs.items() if name in runs else ():
-                seen |= {f"steps.{word}.outputs.{key}": value, f"{word}.outputs.{key}": value}
-        return {name: value for name, value in seen.items() if name in body or name.split(".")[-1] in body}
-
-    def _print(self, text: str) -> None:
-        log = self._setting.disk.open_append(self._logs.stdout)
-        try:
-            log.write(self._setting.values.redactor.text(text).encode("utf-8", "surrogateescape"))
-        finally:
-            log.close()
+        return (yield from self._errand.run(started, self._manner, self._variables(), self._logs))
 
     def _passed_over(self) -> str:
         runs = self._ledger.step_runs()
@@ -326,6 +250,7 @@ class Execution:
         if wait is None:
             return None
         self._retries += 1
+        self._manner = Manner.AGAIN
         if self.handler:
             return Sleep(wait)
         data = {
@@ -344,70 +269,13 @@ class Execution:
             return None
         met = False
         if policy.condition:
-            asked = Condition(policy.condition, policy.expected, eval=policy.condition)
-            met = yield from self._holds(asked, "repeat")
+            met = yield from self._conditions.is_met(policy, self._tries)
         wait = repeat_wait(policy, self._tries, ending, met)
+        self._manner = Manner.OVER
         return None if wait is None else Sleep(wait)
 
     def _variables(self) -> StepEnvironment:
-        outputs = self._ledger.outputs_before("" if self.handler else self.step.name)
-        return self._workplace.environment(self._tries, outputs, self._ledger.step_runs(), self._embedded)
-
-    def _run_embedded(self) -> Generator[Wish, Ending, None]:
-        """Run the commands within the step's own values, so that each try sees what they print (Dagu 1)."""
-        self._embedded = {}
-        if self._setting.dag.dialect != "dagu1":
-            return
-        for number, text in enumerate(commands_in(embedding_texts(self.step)), 1):
-            ending, said = yield from self._run_text(text, f"value.{number}")
-            if ending.exit_code != 0:
-                raise StepUnready(f"the command {text!r} in its values failed with {ending.exit_code}")
-            self._embedded = {**self._embedded, text: said}
-
-    # --- conditions
-
-    def _preconditions(self) -> Generator[Wish, Ending, str]:
-        """The text of the first condition that does not hold, or `""`."""
-        for number, condition in enumerate(self.step.preconditions, 1):
-            met = yield from self._holds(condition, f"precondition.{number}")
-            if not met:
-                return condition.eval or condition.condition
-        return ""
-
-    def _holds(self, condition: Condition, label: str) -> Generator[Wish, Ending, bool]:
-        text = condition.eval or condition.condition
-        runs = bool(condition.eval) or self._setting.dag.dialect == "dagu1"
-        if condition.expected is not None and not (runs and ("`" in text or "$(" in text)):
-            return condition_met(condition, None, expand(text, self._variables().scope))
-        if condition.expected is not None:
-            # It expands commands without reading quotes, and values stay variables.
-            text = here_document(text)
-        ending, value = yield from self._run_text(text, label)
-        return condition_met(condition, ending.exit_code, value)
-
-    def _run_text(self, text: str, label: str) -> Generator[Wish, Ending, tuple[Ending, str]]:
-        """Run a shell text in a folder of its own, and give its end and what it printed."""
-        variables = self._variables()
-        name = f"{label}.{self._tries}.{secrets.token_hex(2)}"
-        folder = StepPaths(self._workplace.paths.root / CONDITIONS / name)
-        self._workplace.make_folder(folder.root)
-        ending = yield Start(self._condition_launch(text, folder, variables))
-        value = follow(folder.stdout, 0, limit=_LARGEST_CONDITION).decode("utf-8", "replace")
-        return ending, value.strip()
-
-    def _condition_launch(self, text: str, folder: StepPaths, variables: StepEnvironment) -> Launch:
-        step = Step(name=self.step.name, command=(text,), shell=self.step.shell)
-        place = replace(self._workplace.place(1), paths=folder)
-        process = prepare(self._setting.executors["shell"], render(step, place, variables))
-        return launch(
-            self._setting.disk,
-            step,
-            process,
-            place,
-            variables,
-            grace=self._setting.grace_sec,
-            token=try_token(self._setting.run.id, folder, 1),
-        )
+        return self._conditions.variables(self._tries)
 
     # --- the end
 
@@ -425,14 +293,14 @@ class Execution:
 
     def _end(self, ending: Ending) -> _End:
         """Judge the last try and keep what it left."""
-        if self._children and ending.cause != "waiting":
-            self._print(summary(self.step, self._children))
+        if ending.cause != "waiting":
+            self._errand.sum_up(self._logs)
         outcome = judge(self.step, ending, self._printed())
         outputs: dict[str, str] = {}
-        if outcome.state in (StepState.SUCCEEDED, StepState.FAILED):
+        if outcome.state.is_success or outcome.state is StepState.FAILED:
             try:
-                left = self._leavings(outcome.state is StepState.SUCCEEDED)
-                outputs = self._of_child() | capture.collect_outputs(self.step, left)
+                left = self._leavings(outcome.state.is_success)
+                outputs = self._errand.outputs() | capture.collect_outputs(self.step, left)
             except capture.OutputRefused as refused:
                 outcome = Outcome(StepState.FAILED, reason=refused.message)
                 ending = replace(ending, error=refused.message)
@@ -450,51 +318,35 @@ class Execution:
             self._setting.paths.work,
             capture.earliest_change(self._began),
             strict=self._setting.strict,
+            inputs=identified(self._workplace.cwd, files) if (files := self.step.inputs.files) else None,
         )
-        if outcome.state is StepState.SUCCEEDED and self._asks:
+        if outcome.state.is_success and self._errand.asks:
             outcome = Outcome(StepState.WAITING, reason="waits for approval")
-        return _End(outcome, ending, outputs, sha256, self._chosen)
-
-    @property
-    def _asks(self) -> bool:
-        return self.step.approval is not None or self.step.executor.type == "hitl"
-
-    def _of_child(self) -> dict[str, str]:
-        """What the one child put out, which in Dagu 2 its step has put out too."""
-        if len(self._children) != 1 or self.step.parallel or self._setting.dag.dialect == "dagu1":
-            return {}
-        return dict(self._children[0].outputs)
+        if outcome.state is StepState.WAITING and self.handler:
+            outcome = Outcome(StepState.FAILED, reason="a handler cannot wait for approval")
+        return _End(outcome, ending, outputs, sha256)
 
     def _printed(self) -> str:
         if not self.step.continue_on.output:
             return ""
-        data = follow(self._logs.stdout, self._offsets[0], limit=_LARGEST_CONDITION)
+        data = follow(self._logs.stdout, self._offsets[0], limit=LARGEST_TEXT)
         return data.decode("utf-8", "replace")
 
     def _finish(self, end: _End) -> None:
         outcome, left = end.outcome, end.ending
-        data: dict[str, Any] = {**self._subject(), "state": outcome.state, "reason": outcome.reason}
+        data: dict[str, Any] = {**self._errand.subject(), "state": outcome.state, "reason": outcome.reason}
         if self._tries:
             data |= {"try": self._tries, "exit_code": left.exit_code, "signal": left.signal}
         data |= {"error": left.error} if left.error else {}
         data |= {"outputs": end.outputs, "outputs_sha256": end.outputs_sha256} if end.outputs else {}
         data |= {"tolerated": True} if outcome.tolerated else {}
-        data |= {"chosen": list(end.chosen)} if end.chosen is not None else {}
+        data |= {"chosen": list(self._errand.chosen)} if self._errand.chosen is not None else {}
         if outcome.state is StepState.WAITING:
-            self._ledger.note(ev.STEP_WAITING, **data, **self._question())
+            # Where it is its children that wait, it has no question of its own yet.
+            asked = {} if left.cause == "waiting" else self._errand.question(self._variables())
+            self._ledger.note(ev.STEP_WAITING, **data, **asked)
         else:
             self._ledger.note(self._event(ev.STEP_FINISHED, ev.HANDLER_FINISHED), **data)
-
-    def _question(self) -> dict[str, Any]:
-        """What is asked of somebody; nothing where it is its children that wait."""
-        if not self._asks or self._children:
-            return {}
-        approval = self.step.approval or Approval()
-        prompt = expand(approval.prompt, self._variables().scope)
-        return {"prompt": prompt, "input": list(approval.input), "required": list(approval.required)}
-
-    def _subject(self) -> dict[str, str]:
-        return {"handler": self.handler} if self.handler else {"step": self.step.name}
 
     def _event(self, for_step: str, for_handler: str) -> str:
         return for_handler if self.handler else for_step
@@ -515,13 +367,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def utc_text(moment: datetime, seconds: float = 0) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    return (moment + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def seconds(text: str | None) -> float:
-    """What `utc_text` made, in seconds since 1970; 0 for none."""
-    return datetime.fromisoformat(text).timestamp() if text else 0.0

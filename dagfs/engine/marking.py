@@ -66,7 +66,26 @@ def mark_step(
         }
         _commit(engine, claim, recorded.n, view.run.header, data)
         claim.write_status(recorded.n, engine.home.store.document(run_id, complete=False))
-        return engine.home.store.load(run_id).last.markings[-1]
+        marking = engine.home.store.load(run_id).last.markings[-1]
+        if state is StepState.FAILED:
+            _mark_parents(engine, claim, view.run.header, marking)
+        return marking
+
+
+def _mark_parents(engine: Engine, claim: Claim, run: RunHeader, marking: Marking) -> None:
+    """Where a child is not done after all, its step is not, and so on up to the root: a retry goes down there.
+
+    What a crash leaves out here is made up for by marking once more.
+    """
+    store, why = engine.home.store, f"{marking.step} of {run.id.partition('/')[2]}: {marking.reason}"
+    while run.step and run.parent:
+        parent = store.load(run.parent)
+        step, above = parent.last.steps.get(run.step), claim.of(store.paths(parent.id))
+        if step is not None and step.state.is_success and parent.state.is_over:
+            data = {"step": step.name, "state": StepState.FAILED, "was": step.state, "reason": why}
+            _commit(engine, above, parent.last.n, parent.header, {**data, "actor": marking.actor.as_data()})
+            above.write_status(parent.last.n, store.document(parent.id, complete=False))
+        run = parent.header
 
 
 def _checked(state: StepState, why: str, outputs: Mapping[str, str]) -> Mapping[str, str]:

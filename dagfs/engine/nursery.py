@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.call import WENT_WELL, ChildEnd, Order
+from dagfs.engine.call import WENT_WELL, ChildEnd, Manner, Order
 from dagfs.engine.confidential import refuse_to_write, unlocked
 from dagfs.engine.environment import value_digests
-from dagfs.engine.execution import utc_text
 from dagfs.engine.location import new_token, now
+from dagfs.engine.moment import utc_text
+from dagfs.engine.preflight import Terrain, require_reachable, sites
 from dagfs.engine.proposal import propose_retry
 from dagfs.engine.reading import reading_options
 from dagfs.engine.takeover import take_over
 from dagfs.engine.valuation import evaluate, source_of
 from dagfs.engine.work import Work
+from dagfs.engine.workplace import StepReferences
 from dagfs.errors import DagfsError, NotFound, Refused
 from dagfs.model.dag import Step
 from dagfs.model.run import Attempt, AttemptHeader, ChildRun, Run, RunHeader
 from dagfs.model.state import RunState
 from dagfs.planning.plan import Verdict
 from dagfs.spec.parse import Options, read
+from dagfs.spec.scope import StepRef
 from dagfs.store import dags
 from dagfs.store.runs import Claim
 
@@ -38,7 +42,9 @@ class Nursery:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def open(self, parent: Work, step: Step, order: Order, known: ChildRun | None) -> Work | ChildEnd:
+    def open(
+        self, parent: Work, step: Step, order: Order, known: ChildRun | None, manner: Manner
+    ) -> Work | ChildEnd:
         """The child's attempt, or its end where nothing of it is to run. Raises DagfsError.
 
         `known` is the child as the parent's attempt knows it already.
@@ -49,35 +55,51 @@ class Nursery:
         claim.sweep()
         address = _address(parent.run, order)
         run = self._engine.home.store.load(address)
-        if known is not None and known.state in WENT_WELL and run.last.n == known.attempt:
-            return _end(order, run)
-        if run.state is RunState.WAITING:
+        if known is not None and _has_ended(known, manner) and run.last.n == known.attempt:
+            return self._end(order, run, step)
+        over = _why_over(parent, step, order, run, manner)
+        if run.state is RunState.WAITING and not over and order.child not in parent.texts:
             return resume(self._engine, claim, address)
-        return self._continue(parent, step, order, run, is_new=known is None)
+        return self._continue(parent, step, order, run, over)
 
-    def _continue(self, parent: Work, step: Step, order: Order, run: Run, *, is_new: bool) -> Work | ChildEnd:
-        """Another attempt of a child, unless nothing of it is to run."""
-        same = (run.last.header.overrides, run.last.header.given) == (order.params, order.given)
-        over = not same or (is_new and step.name in parent.attempt.afresh)
+    def _continue(self, parent: Work, step: Step, order: Order, run: Run, over: str) -> Work | ChildEnd:
+        """Another attempt of a child, unless nothing of it is to run. `over` is why nothing is kept."""
         text = parent.texts.get(order.child)
         answers = parent.answers.of_child(order.child)
         proposal = propose_retry(
             self._engine,
             run.id,
-            replace(answers, kill_orphans=answers.kill_orphans or over),
+            replace(answers, kill_orphans=answers.kill_orphans or bool(over)),
             spec=text,
             held=True,
             overrides=order.params,
             given=order.given,
-            everything=_why_over(same=same) if over else "",
+            everything=over,
+            profile=parent.attempt.profile,
         )
         if proposal.plan.verdict is Verdict.NOTHING_TO_DO:
-            return _end(order, run)
+            return self._end(order, run, step)
         if not over and (proposal.plan.rejections or proposal.plan.questions):
             first = (*proposal.plan.rejections, *proposal.plan.questions)[0]
             raise Refused(f"{first.rule}: {first.message}", hint=first.hint)
         actor = parent.attempt.actor
-        return take_over(self._engine, parent.claim.child(order.child), proposal, actor, new_token())
+        claim = parent.claim.child(order.child)
+        under = parent.attempt.n
+        return take_over(self._engine, claim, proposal, actor, new_token(), under=under)
+
+    def _end(self, order: Order, run: Run, step: Step) -> ChildEnd:
+        """How a child that is not to run has ended before."""
+        last, store = run.last, self._engine.home.store
+        outputs = {name: value for each in last.steps.values() for name, value in each.outputs.items()}
+        steps: Mapping[str, StepRef] = {}
+        if step.parallel and step.parallel.collect:
+            steps = StepReferences(store.paths(run.id), store.dag(run.id, last.n).names, last.steps)
+        params = last.header.params
+        return ChildEnd(
+            *(order, last.state, last.reason, run.header.dag, params, outputs),
+            steps=steps,
+            unmet=last.unmet,
+        )
 
     # --- a new child
 
@@ -116,10 +138,16 @@ class Nursery:
             params=values.params,
             overrides=order.params,
             given=order.given,
+            under=parent.attempt.n,
+            profile=parent.attempt.profile,
             env_sha256=value_digests(values.env, address),
             plugins=self._engine.plugins.versions,
             engine=__version__,
         )
+        terrain = Terrain(
+            self._engine, dag, attempt.profile, values, self._engine.home.store.paths(address), 1
+        )
+        require_reachable(sites(terrain))
         claim = parent.claim.create_child(order.child, header, text, attempt, dag)
         return Work(self._engine, claim, header, attempt, dag, values, answers=parent.answers)
 
@@ -164,8 +192,23 @@ def resume(engine: Engine, claim: Claim, run_id: str) -> Work:
     return Work(engine, claim, run.header, header, dag, values, _base(run, header.base), is_resumed=True)
 
 
-def _why_over(*, same: bool) -> str:
-    return "its parent starts it over" if same else "what it is given changed"
+def _has_ended(known: ChildRun, manner: Manner) -> bool:
+    """Nothing more of it is to run in this attempt of its parent."""
+    if manner is Manner.ON:
+        return known.state is not RunState.WAITING
+    return known.state in WENT_WELL and manner is not Manner.OVER
+
+
+def _why_over(parent: Work, step: Step, order: Order, run: Run, manner: Manner) -> str:
+    """Why nothing that the child has done counts any more; empty where it goes on."""
+    last = run.last.header
+    if (last.overrides, last.given) != (order.params, order.given):
+        return "what it is given changed"
+    if manner is Manner.OVER:
+        return "its step is repeated"
+    if last.under < parent.attempt.afresh.get(step.name, 0):
+        return "its parent starts it over"
+    return ""
 
 
 def _base(run: Run, n: int) -> Attempt | None:
@@ -174,13 +217,6 @@ def _base(run: Run, n: int) -> Attempt | None:
 
 def _address(parent: RunHeader, order: Order) -> str:
     return f"{parent.id.partition('/')[0]}/{order.child}"
-
-
-def _end(order: Order, run: Run) -> ChildEnd:
-    """How a child that is not to run has ended before."""
-    last = run.last
-    outputs = {name: value for step in last.steps.values() for name, value in step.outputs.items()}
-    return ChildEnd(order, last.state, last.reason, run.header.dag, last.header.params, outputs)
 
 
 def _require_depth(run: RunHeader, engine: Engine) -> None:

@@ -15,14 +15,16 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.chronicle import Observer
 from dagfs.engine.confidential import unlocked
 from dagfs.engine.environment import value_digests
-from dagfs.engine.execution import utc_text
+from dagfs.engine.moment import utc_text
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.loop import Loop
 from dagfs.engine.nursery import Nursery, resume
+from dagfs.engine.preflight import Terrain, check_settings, idle_profile, require_reachable, sites
+from dagfs.engine.profiles import find_profile
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.reading import reading_options
 from dagfs.engine.recovery import end_orphans_of_children
-from dagfs.engine.remains import end_shared
+from dagfs.engine.remains import end_shared, note_left
 from dagfs.engine.runner import Runner
 from dagfs.engine.signals import WORD
 from dagfs.engine.takeover import take_over
@@ -40,8 +42,8 @@ from dagfs.errors import (
     SpecError,
     UsageError,
 )
-from dagfs.hooks.executor import Executor
-from dagfs.model.dag import Dag, Step
+from dagfs.hooks.options import UnknownSetting
+from dagfs.model.dag import Dag
 from dagfs.model.run import Actor, AttemptHeader, RunHeader
 from dagfs.model.state import RunState
 from dagfs.planning.plan import Plan, Verdict
@@ -90,6 +92,8 @@ class RunRequest:
     name: str = ""
     """The DAG's name, in place of the spec's own."""
     trigger: str = "manual"
+    queue: str | None = None
+    """The queue it counts for, in place of the DAG's own."""
     reason: str = ""
     dialect: str = ""
     captured: Captured | None = None
@@ -98,6 +102,8 @@ class RunRequest:
     """The first run of the family that this one belongs to."""
     parent: str = ""
     """The run that this one was made from."""
+    profile: str = ""
+    """Where steps run in place of what the spec says: a profile's name, or its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +166,14 @@ def start_run(
     if reading.dag is None:
         raise SpecError(reading.errors)
     dag = reading.dag
-    if problems := executor_problems(engine, dag, spec.source):
+    if problems := executor_errors(engine, dag, spec.source):
         raise SpecError(problems)
     moment = now()
     run_id = request.id or new_run_id(moment, request.name or dag.name, new_token()[:4])
     source = source_of(engine, dag, run_id, spec.folder, spec.shell, spec.source)
     values = unlocked(engine, dag, spec.folder, evaluate(dag, source, os.environ, request.params))
+    profile = find_profile(engine.home, request.profile)
+    require_reachable(sites(Terrain(engine, dag, profile, values, engine.home.store.paths(run_id), 1)))
     store_id = engine.home.store.ensure()
     who = actor or current_actor()
     header = RunHeader(
@@ -176,6 +184,7 @@ def start_run(
         source=spec.source,
         base_sha256=hashlib.sha256(spec.options.base).hexdigest() if spec.options.base else "",
         trigger=request.trigger,
+        queue=dag.queue if request.queue is None else request.queue,
         actor=who,
         root=request.root,
         parent=request.parent,
@@ -197,14 +206,13 @@ def start_run(
         env_sha256=value_digests(values.env, run_id),
         plugins=engine.plugins.versions,
         engine=__version__,
+        profile=profile,
     )
     with Zygote.start() as zygote:
         owner = own(1, attempt.token)
-        with engine.home.store.create(
-            header, spec.text, attempt, dag, owner, spec.options.base
-        ) as claim:
+        with engine.home.store.create(header, spec.text, attempt, dag, owner, spec.options.base) as claim:
             on_created(run_id)
-            notices = [*values.notices, *_undeclared(dag, request.params)]
+            notices = [*values.notices, *_undeclared(dag, request.params), *idle_profile(dag, profile)]
             return _carry(
                 Work(engine, claim, header, attempt, dag, values, notices=notices), zygote, observers
             )
@@ -218,8 +226,16 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
         executor = executors.get(step.executor.type)
         for message in check_settings(executor, step) if executor else ():
             mark = step.mark("executor")
-            problems.append(Problem(file, mark.line, mark.column, f"step {step.name!r}: {message}"))
+            passed_over = isinstance(message, UnknownSetting) and dag is not None and dag.dialect == "dagu1"
+            severity = "warning" if passed_over else "error"
+            text = f"step {step.name!r}: {message}"
+            problems.append(Problem(file, mark.line, mark.column, text, severity=severity))
     return problems
+
+
+def executor_errors(engine: Engine, dag: Dag, file: str) -> list[Problem]:
+    """What keeps a DAG from being run."""
+    return [each for each in executor_problems(engine, dag, file) if each.severity == "error"]
 
 
 def call_problems(engine: Engine, dag: Dag | None, file: str) -> list[Problem]:
@@ -244,15 +260,6 @@ def _is_there(engine: Engine, name: str) -> bool:
     except (NotFound, UsageError):
         return False
     return True
-
-
-def check_settings(executor: Executor, step: Step) -> Sequence[str]:
-    """What an executor has against a step; where it fails at that, this is what there is to say."""
-    try:
-        return list(executor.check(step))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's, named and passed on as a problem
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return [f"executor {executor.name!r} failed: {what}"]
 
 
 def _undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:
@@ -311,9 +318,14 @@ def carry_out(
 def require_compatible(plan: Plan) -> None:
     """Raise what a plan's verdict says, unless it can be carried out."""
     if plan.verdict is Verdict.NOTHING_TO_DO:
+        if plan.answers.selection:
+            raise NothingToDo(
+                f"nothing to do: nothing that was selected of run {plan.run} is to run",
+                hint="`--select STEP` runs a step again that has finished",
+            )
         raise NothingToDo(
             f"nothing to do: every step of run {plan.run} is kept",
-            hint=f"change something first with `dagfs edit {plan.run}`, or start a new run",
+            hint=f"change something with `dagfs edit {plan.run}`, or have steps run again with --from STEP",
         )
     if plan.verdict is Verdict.REFUSED:
         first = plan.rejections[0]
@@ -354,8 +366,12 @@ def _carry(work: Work, zygote: Zygote, observers: Sequence[Observer], *, stop: b
         finally:
             runner.close()
     assert runner.state is not None
-    if runner.state is not RunState.WAITING and (work.dag.container or work.attempt.n > 1):
-        end_shared(work.engine.home.disk, work.claim.paths)
+    shares = work.dag.container or work.attempt.n > 1 or work.engine.plugins.has_strange_executors
+    if runner.state is not RunState.WAITING and shares:
+        left = end_shared(work.engine.home.disk, work.claim.paths)
+        for event in note_left(work.claim, work.attempt.n, left):
+            for observer in observers:
+                observer(event)
     attempt = runner.chronicle.fold.attempt()
     return Result(work.run.id, attempt.n, runner.state, attempt.reason, runner.stopped_by)
 
@@ -370,5 +386,7 @@ def resume_run(
     token = new_token()
     with Zygote.start() as zygote, engine.home.store.claim(run_id, own(0, token)) as claim:
         if view_run(engine.home.store, run_id, held=True).state is not RunState.WAITING:
-            raise NothingToDo(f"run {run_id} does not wait")
+            raise NothingToDo(
+                f"run {run_id} does not wait now", hint=f"where its engine died, `dagfs retry {run_id}` first"
+            )
         return _carry(resume(engine, claim, run_id), zygote, observers, stop=stop)

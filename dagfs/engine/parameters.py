@@ -63,7 +63,7 @@ def check_values(
             said = f"{subject}{each.message}" + (f" (declared at {place})" if place else "")
             raise UsageError(said, hint=_HINTS[False].format(name=each.name or "NAME"))
     if problems:
-        raise SpecError([replace(each, hint=None) for each in problems])
+        raise SpecError([each._replace(hint=None) for each in problems])
 
 
 _HINTS = {True: "", False: "give it with -p {name}=VALUE"}

@@ -10,18 +10,23 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.changing import amended, check_wrapper, overridden, with_followers
 from dagfs.engine.environment import inherited
 from dagfs.engine.evidence import gather
+from dagfs.engine.preflight import Terrain, sites
+from dagfs.engine.profiles import digest, find_profile
 from dagfs.engine.reading import reading_options
 from dagfs.engine.valuation import Source, Values, evaluate, source_of
 from dagfs.engine.view import View, view_run
 from dagfs.errors import Busy, UsageError
 from dagfs.model.dag import Dag
-from dagfs.model.run import AttemptHeader
+from dagfs.model.profile import Profile
+from dagfs.model.run import Attempt, AttemptHeader
 from dagfs.model.state import RunState
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.plan import Answers, ChildPlan, Plan
 from dagfs.planning.retry import Request, plan_retry
+from dagfs.planning.selection import BadSelection, scope_of
 from dagfs.spec.parse import read
 
 _WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
@@ -44,6 +49,8 @@ class Proposal:
     given: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Proposal] = field(default_factory=dict)
     """What would become of children that do not stay as they are, by id."""
+    profile: Profile = Profile()
+    """Where steps run in place of what the spec says."""
 
 
 def propose_retry(
@@ -56,11 +63,12 @@ def propose_retry(
     overrides: tuple[tuple[str, str], ...] | None = None,
     given: Mapping[str, str] | None = None,
     everything: str = "",
+    profile: Profile | None = None,
 ) -> Proposal:
     """What a retry of the run would do now. `spec` stands for spec.next.yaml; `held`: we own the run.
 
     `overrides` and `given` are what a child's parent gives it now; None for what it was given before.
-    `everything` is the reason why nothing at all is kept, or empty.
+    `everything` is the reason why nothing at all is kept, or empty. `profile` stands for that of the answers.
 
     Raises Busy while another engine is at work, SpecError for a bad edit.
     """
@@ -73,26 +81,40 @@ def propose_retry(
         )
     base = view.run.last
     old = store.dag(run_id, base.n)
+    said = answers or Answers()
     pending = spec if spec is not None else store.read_next(run_id)
     text = pending if pending is not None else store.spec(run_id, base.n)
+    if (written := amended(text, said, old, pending)) is not None:
+        text = pending = written
     paths = store.paths(run_id)
     name = paths.next_spec.name if pending is not None else base.header.spec
     dag = _read(engine, run_id, text, paths.root / name, old) if pending is not None else old
     header = base.header
     overrides = header.overrides if overrides is None else overrides
+    overrides = overridden(overrides, said.params, dag) if said.params else overrides
     given = header.given if given is None else given
     source = source_of(engine, dag, run_id, header.dag_dir, header.shell, name, given)
-    values, machine = _values(replace(header, overrides=overrides), old, dag, source)
-    children = _children(engine, view, old, dag, answers or Answers())
+    values, machine = _values(replace(header, overrides=overrides), old, dag, source, dict(said.params))
+    profile = find_profile(engine.home, (answers or Answers()).profile) if profile is None else profile
+    children = _children(engine, view, old, dag, answers or Answers(), profile)
     sha256 = hashlib.sha256(text).hexdigest()
     bases = _bases(engine, view)
+    _check_selection(said, dag, base)
+    check_wrapper(said, dag)
     edit = compare(base, bases, Basis(dag, values.params), engine.plugins.classify, gather(paths, view.run))
+    ran = (old, header.profile)
+    terrain = Terrain(engine, dag, profile, values, paths, base.n + 1, base.steps, ran)
+    edit = replace(edit, sites=sites(terrain))
     request = Request(
         run=run_id,
         spec=name,
         spec_sha256=sha256,
         answers=_with_defaults(_checked(answers or Answers(), dag, engine), engine),
-        circumstances={**engine.plugins.versions, "dagfs.yaml": engine.home.settings.sha256},
+        circumstances={
+            **engine.plugins.versions,
+            "dagfs.yaml": engine.home.settings.sha256,
+            **({"profile": digest(profile)} if profile else {}),
+        },
         children=tuple(
             ChildPlan(each.view.run.header.step, name, each.plan) for name, each in children.items()
         ),
@@ -100,10 +122,12 @@ def propose_retry(
     )
     plan = plan_retry(edit, request, engine.plugins.check_edit)
     pinned = pending is not None
-    return Proposal(plan, view, text, sha256, pinned, values, machine, overrides, given, children)
+    return Proposal(plan, view, text, sha256, pinned, values, machine, overrides, given, children, profile)
 
 
-def _children(engine: Engine, view: View, old: Dag, new: Dag, answers: Answers) -> dict[str, Proposal]:
+def _children(
+    engine: Engine, view: View, old: Dag, new: Dag, answers: Answers, profile: Profile
+) -> dict[str, Proposal]:
     """What would become of each child that is unfinished, or was edited."""
     found: dict[str, Proposal] = {}
     for name, run in view.run.last.steps.items():
@@ -117,7 +141,10 @@ def _children(engine: Engine, view: View, old: Dag, new: Dag, answers: Answers) 
             edited = text is not None or paths.next_spec.exists()
             if paths.root.is_dir() and (edited or child.state not in _WENT_WELL):
                 found[child.id] = propose_retry(
-                    engine, address, answers.of_child(child.id), spec=_edit(engine, address, text), held=True
+                    *(engine, address, answers.of_child(child.id)),
+                    spec=_edit(engine, address, text),
+                    held=True,
+                    profile=profile,
                 )
     return found
 
@@ -161,9 +188,12 @@ def _short(path: Path) -> str:
 
 
 def _values(
-    header: AttemptHeader, old: Dag, new: Dag, source: Source
+    header: AttemptHeader, old: Dag, new: Dag, source: Source, anew: Mapping[str, str]
 ) -> tuple[Values, Mapping[str, str]]:
-    """The new spec's values: what was decided for a parameter stays, unless its own line changed."""
+    """The new spec's values: what was decided for a parameter stays, unless its own line changed.
+
+    Those given `anew` get their value, and those that refer to them follow.
+    """
     before = {param.name: (param.value, param.eval) for param in old.params}
     after = {param.name: (param.value, param.eval) for param in new.params}
     given = {name for name, _ in header.overrides}
@@ -172,6 +202,9 @@ def _values(
         for name, value in header.params.items()
         if name in given or (name in after and before.get(name) == after[name])
     }
+    for name in with_followers(anew, new) - given if anew else ():
+        pinned.pop(name, None)
+    pinned |= anew
     machine = inherited(os.environ)
     return evaluate(new, source, os.environ, header.overrides, pinned), machine
 
@@ -203,9 +236,23 @@ def _checked(answers: Answers, dag: Dag, engine: Engine) -> Answers:
         if step != "*" and "/" not in step and step not in dag.names:
             near = get_close_matches(step, dag.names, 1)
             raise UsageError(f"--on-stale {step}=…: no such step", hint=_did_you_mean(near, dag.by_name))
+    for step in answers.acknowledged:
+        if "/" not in step and step not in dag.names:
+            near = get_close_matches(step, dag.names, 1)
+            raise UsageError(f"--ack {step}: no such step", hint=_did_you_mean(near, dag.by_name))
     return replace(
-        answers, on_stale=tuple((dag.names.get(step, step), answer) for step, answer in answers.on_stale)
+        answers,
+        on_stale=tuple((dag.names.get(step, step), answer) for step, answer in answers.on_stale),
+        acknowledged=tuple(dag.names.get(step, step) for step in answers.acknowledged),
     )
+
+
+def _check_selection(answers: Answers, dag: Dag, attempt: Attempt) -> None:
+    """UsageError for a selection of steps that there are not."""
+    try:
+        scope_of(answers.selection, dag, {name: step.state for name, step in attempt.steps.items()})
+    except BadSelection as error:
+        raise UsageError(str(error), hint=error.hint or None) from None
 
 
 def _did_you_mean(near: Sequence[str], known: Iterable[str]) -> str:

@@ -10,12 +10,13 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import (
     OutputRefused,
     collect_outputs,
-    leavings,
     earliest_change,
+    leavings,
     write_manifest,
     write_outputs,
 )
-from dagfs.engine.execution import CONDITIONS, DAG_PRECONDITION, seconds
+from dagfs.engine.conditions import CONDITIONS, DAG_PRECONDITION
+from dagfs.engine.moment import seconds
 from dagfs.engine.proposal import Proposal
 from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View, view_run

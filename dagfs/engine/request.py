@@ -37,6 +37,8 @@ class Place:
     """What the DAG says for all steps of a kind, unevaluated."""
     merged: bool = False
     """Standard error goes into the log of standard output."""
+    wrapper: tuple[str, ...] = ()
+    """The words of a command that the step's own is put behind."""
 
 
 def render(
@@ -54,7 +56,9 @@ def render(
         command = tuple(_as_read(line, read_by[0], variables, shell, env) for line in command)
         script = _as_read(script, read_by[1], variables, shell, env)
     elif shell == ("direct",) or (script and command):
-        command = _words(" ".join(command), variables.scope)
+        lines = [" ".join(command)] if script else command
+        escapes = place.dialect != "dagu1"
+        command = _in_turn([_words(line, variables.scope, escapes=escapes) for line in lines])
     else:
         command = tuple(_text(line, shell, variables, env) for line in command)
     if script and read_by == (SHELL, SHELL):
@@ -97,12 +101,25 @@ def _code(text: str, variables: StepEnvironment) -> str:
     return rewritten
 
 
-def _words(text: str, scope: Scope) -> tuple[str, ...]:
-    """A command without a shell: split first, so that a value is always one whole word or part of one."""
+def _words(text: str, scope: Scope, *, escapes: bool) -> tuple[str, ...]:
+    """A command without a shell: split first, so that a value is always one whole word or part of one.
+
+    A backslash that is left before a `$` keeps it; without `escapes` it stays there too (Dagu 1).
+    """
     try:
-        return tuple(expand(word, scope) for word in shlex.split(text))
+        return tuple(expand(word, scope, escapes=escapes) for word in shlex.split(text))
     except ValueError as error:
         raise StepUnready(f"cannot split the command into words: {error}") from error
+
+
+def _in_turn(commands: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Several commands as one: a shell starts each of them, and sees their words as arguments alone."""
+    if len(commands) < 2:
+        return commands[0] if commands else ()
+    numbers = iter(range(1, 1 + sum(map(len, commands))))
+    lines = [" ".join(f'"${{{next(numbers)}}}"' for _ in words) for words in commands]
+    words = (word for each in commands for word in each)
+    return ("/bin/sh", "-e", "-c", "\n".join(lines), "sh", *words)
 
 
 def _interpreter(script: str, command: Sequence[str], shell: tuple[str, ...]) -> tuple[str, ...]:
@@ -204,8 +221,10 @@ def launch(
     if process.at_end:
         keep_words(disk, place.paths.at_end(place.try_), process.at_end)
     stdout, stderr = (expand(path, variables.scope) if path else "" for path in (step.stdout, step.stderr))
+    for path in (stdout, stderr):
+        _make_artifact_folder(disk, path, place.paths.artifacts)
     return Launch(
-        argv=tuple(process.argv),
+        argv=(*place.wrapper, *process.argv),
         env={**process.env, "DAGFS_TRY_TOKEN": token},
         cwd=process.cwd,
         stdout=str(place.paths.stdout),
@@ -224,6 +243,15 @@ def launch(
         group=disk.shares,
         cleanup=tuple(process.cleanup),
     )
+
+
+def _make_artifact_folder(disk: Disk, path: str, artifacts: Path) -> None:
+    """The folder of a stream that becomes an artifact: that may lie deeper than the step's own."""
+    folder = Path(path).parent
+    if path and folder.is_relative_to(artifacts) and ".." not in folder.parts:
+        for each in reversed((folder, *folder.parents)):
+            if each.is_relative_to(artifacts):
+                disk.make_dir(each)
 
 
 def _refuse_secrets(texts: Iterable[str], secrets: Sequence[str]) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from dagfs.engine.call import ChildEnd, Order
+from dagfs.engine.call import ChildEnd, Manner, Order
 from dagfs.engine.capture import write_run_outputs
 from dagfs.engine.chronicle import Chronicle, Observer
-from dagfs.engine.descent import ChildRunner, Descent
-from dagfs.engine.execution import DAG_PRECONDITION, Execution, utc_text
+from dagfs.engine.conditions import DAG_PRECONDITION
+from dagfs.engine.execution import Execution
+from dagfs.engine.family import Family, Nursery
 from dagfs.engine.location import now
 from dagfs.engine.loop import Active, Loop
+from dagfs.engine.moment import utc_text
 from dagfs.engine.wish import Steps
 from dagfs.engine.work import Work, tell_first
+from dagfs.engine.workplace import StepReferences
 from dagfs.model import event as ev
 from dagfs.model.dag import Step
-from dagfs.model.run import ChildRun, StepRun
+from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.frontier import Frontier, Outcome, verdict
 from dagfs.planning.outcome import Ending
@@ -36,27 +39,24 @@ Stage = Callable[[], bool]
 """Whether a part of the order is over."""
 
 
-class Nursery(Protocol):
-    """Opens the children of a run."""
-
-    def open(self, parent: Work, step: Step, order: Order, known: ChildRun | None) -> Work | ChildEnd:
-        """The child's attempt, or its end where nothing of it is to run. Raises DagfsError.
-
-        `known` is the child as the parent's attempt knows it already.
-        """
-
-
 class Runner:
     """Carries out one attempt whose claim is held; those of a run's children run beside it in one loop."""
 
     def __init__(
-        self, work: Work, loop: Loop, nursery: Nursery, on_end: Callable[[], None] = lambda: None
+        self,
+        work: Work,
+        loop: Loop,
+        nursery: Nursery,
+        on_end: Callable[[], None] = lambda: None,
+        *,
+        may_wait: bool = True,
     ) -> None:
+        """`may_wait` says whether it can be left for somebody to say a word: not so within a handler."""
         self.state: RunState | None = None
         """How the attempt ended, once it has."""
         self.stopped_by = 0
         """The first signal that asked to stop."""
-        self._work, self._loop, self._nursery, self._on_end = work, loop, nursery, on_end
+        self._work, self._loop, self._on_end, self._may_wait = work, loop, on_end, may_wait
         self._setting = work.setting()
         self._chronicle, self._first = work.chronicle()
         self._dag = work.dag
@@ -64,10 +64,13 @@ class Runner:
         self._frontier = Frontier(work.dag, dict(_settled(runs)))
         self._visible = VisibleOutputs(work.dag.depends, lambda name: runs[name].outputs)
         self._active: set[Active] = set()
-        self._descents: set[Descent] = set()
+        self._family = Family(
+            work, loop, nursery, lambda *a, **k: Runner(a[0], loop, nursery, a[1], **k), self.note
+        )
         self._waiting = {name: None for name, run in runs.items() if run.state is StepState.WAITING}
-        self._newly_waiting: list[str] = []
-        self._is_hungry = False
+        self._told = {_question(run) for run in runs.values()}
+        """What the `wait` handler knows of already."""
+        self._is_hungry = self._unmet = False
         self._stop = self._kill = self._timed_out = False
         self._stage: Stage = lambda: True
         self._course = self._in_order()
@@ -109,29 +112,16 @@ class Runner:
         step: Step,
         subject: Mapping[str, str],
         orders: Sequence[Order],
+        manner: Manner,
         done: Callable[[Ending, Sequence[ChildEnd]], None],
     ) -> None:
-        known = dict(self._chronicle.fold.children(subject.get("step", "")))
-
-        def end(ending: Ending, ends: Sequence[ChildEnd]) -> None:
-            self._descents.discard(descent)
-            call_off()
-            done(ending, ends)
-
-        def open_child(order: Order, on_end: Callable[[], None]) -> ChildRunner | ChildEnd:
-            opened = self._nursery.open(self._work, step, order, known.get(order.child))
-            if isinstance(opened, ChildEnd):
-                return opened
-            return Runner(opened, self._loop, self._nursery, on_end)
-
-        descent = Descent(step, subject, orders, open_child, self.note, end, known)
-        call_off: Callable[[], None] = lambda: None  # noqa: E731 - replaced where there is a limit
-        if step.timeout_sec:
-            call_off = self._loop.timers.after(step.timeout_sec, lambda: descent.time_out(signal.SIGTERM))
-        self._descents.add(descent)
+        # A handler is for one outcome: what an earlier one did counts for nothing.
+        manner = Manner.OVER if "handler" in subject and manner is Manner.FIRST else manner
+        may_wait = self._may_wait and "handler" not in subject
+        fold = self._chronicle.fold
+        descent = self._family.descend(fold, step, subject, orders, manner, done, may_wait=may_wait)
+        descent.stopping, descent.killing = self.is_stopping(), self._kill
         descent.begin()
-        if self.is_stopping():
-            descent.interrupt(signal.SIGTERM, kill=self._kill)
 
     # --- its life in the loop
 
@@ -147,11 +137,8 @@ class Runner:
         if self.state is not None or self.is_stopping():
             return
         self._take_words()
-        for descent in tuple(self._descents):
-            descent.look()
-        for name in tuple(self._waiting):
-            if (run := self.step_runs()[name]).question is None:
-                self._go_on_with(run)
+        self._family.look()
+        self._go_on_with_children()
         self._loop.soon(self._advance)
 
     def _take_words(self) -> None:
@@ -177,15 +164,17 @@ class Runner:
     def _cut_short(self, number: int) -> None:
         for active in tuple(self._active):
             self._loop.stop(active)
-        for descent in tuple(self._descents):
-            descent.interrupt(number, kill=self._kill)
+        self._family.interrupt(number, kill=self._kill)
+        # Children that wait are to be stopped too.
+        self._go_on_with_children()
         self._loop.soon(self._advance)
 
     def kill(self) -> None:
         """End all its processes: the run is no longer ours, so nothing is written."""
         self._stop = self._kill = True
-        for active in self._active:
+        for active in tuple(self._active):
             self._loop.stop(active)
+        self._family.kill()
 
     def end(self, order: Order) -> ChildEnd:
         """How it ended, for the step that it is a child of."""
@@ -193,10 +182,16 @@ class Runner:
         assert self.state is not None
         outputs = {name: value for run in attempt.steps.values() for name, value in run.outputs.items()}
         params = self._work.attempt.params
-        return ChildEnd(order, self.state, attempt.reason, self._dag.name, params, outputs)
+        steps = StepReferences(self._setting.paths, self._dag.names, attempt.steps)
+        return ChildEnd(
+            *(order, self.state, attempt.reason, self._dag.name, params, outputs),
+            steps=steps,
+            unmet=attempt.unmet,
+        )
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Let go of the journal, and of those of the children under way."""
+        self._family.close()
         self._loop.chronicles.remove(self._chronicle)
         self._chronicle.close()
 
@@ -217,26 +212,35 @@ class Runner:
 
     def _in_order(self) -> Generator[Stage, None, RunState]:
         call_off = self._limit_time()
-        may_run, reason = True, ""
-        if not self._work.is_resumed:
-            may_run, reason = yield from self._guarded_by_dag_preconditions()
-            if may_run and "init" in self._dag.handler_on:
-                may_run = (yield from self._handler("init", {})).state.is_success
-                reason = "" if may_run else "the init handler failed"
+        may_run, reason = (yield from self._opening()) if not self._work.is_resumed else (True, "")
         if may_run:
             self._start_adopted()
             yield self._work_off
+            while self._is_waiting():
+                if not (yield from self._tell_waiting()):
+                    call_off()
+                    return self._leave_waiting()
+                yield self._work_off
         if self.is_stopping():
             # What was cut short did not fail by itself.
             reason = ""
-            self._give_up_waiting()
+            self._give_up_waiting("stopped")
+        elif self._waiting:
+            reason = "it waits for approval, which a handler cannot do"
+            self._give_up_waiting(reason)
         state = verdict(self._outcomes(), stopped=self._stop or not may_run, timed_out=self._timed_out)
         call_off()
-        if state is RunState.WAITING:
-            return (yield from self._wait())
         reason = reason or self._reason(state)
         state, broken = yield from self._run_handlers(state)
         return self._conclude(state, reason or broken)
+
+    def _opening(self) -> Generator[Stage, None, tuple[bool, str]]:
+        """Whether the steps may run at all, or why not: preconditions of the DAG, and its init handler."""
+        may_run, reason = yield from self._guarded_by_dag_preconditions()
+        if may_run and "init" in self._dag.handler_on:
+            may_run = (yield from self._handler("init", {})).state.is_success
+            reason = "" if may_run else "the init handler failed"
+        return may_run, reason
 
     def _limit_time(self) -> Callable[[], None]:
         limit = self._dag.timeout_sec
@@ -249,6 +253,7 @@ class Runner:
         step = Step(name=_PRECONDITION_STEP, command=("true",), preconditions=conditions)
         execution = Execution(self._setting, self, step, handler=DAG_PRECONDITION)
         outcome = yield from self._complete(execution, execution.check())
+        self._unmet = outcome.state is StepState.SKIPPED
         return outcome.state.is_success, outcome.reason
 
     def _run_handlers(self, state: RunState) -> Generator[Stage, None, tuple[RunState, str]]:
@@ -277,20 +282,31 @@ class Runner:
         yield lambda: bool(outcomes)
         return outcomes[0]
 
-    def _wait(self) -> Generator[Stage, None, RunState]:
-        """Nothing more can be done before somebody has said a word: leave it at that."""
-        waiting = sorted(self._waiting)
-        if "wait" in self._dag.handler_on and self._newly_waiting:
-            state = RunState.WAITING.value
-            extra = {"DAG_RUN_STATUS": state, "DAGFS_RUN_STATE": state}
-            yield from self._handler("wait", {**extra, "DAG_WAITING_STEPS": ",".join(waiting)})
-        self.note(ev.ATTEMPT_WAITING, reason=f"waits at {', '.join(waiting)}")
+    def _is_waiting(self) -> bool:
+        """Nothing more can be done before somebody has said a word."""
+        may_wait = self._may_wait and not self.is_stopping()
+        return may_wait and verdict(self._outcomes()) is RunState.WAITING
+
+    def _tell_waiting(self) -> Generator[Stage, None, bool]:
+        """Run the `wait` handler for what it does not know of yet; meanwhile somebody may have said a word."""
+        asked = {_question(self.step_runs()[name]) for name in self._waiting}
+        if asked <= self._told or "wait" not in self._dag.handler_on:
+            return False
+        self._told |= asked
+        state = RunState.WAITING.value
+        extra = {"DAG_RUN_STATUS": state, "DAGFS_RUN_STATE": state}
+        yield from self._handler("wait", {**extra, "DAG_WAITING_STEPS": ",".join(sorted(self._waiting))})
+        return True
+
+    def _leave_waiting(self) -> RunState:
+        self.note(ev.ATTEMPT_WAITING, reason=f"waits at {', '.join(sorted(self._waiting))}")
         return self._published(RunState.WAITING)
 
     def _conclude(self, state: RunState, reason: str) -> RunState:
         paths = self._setting.paths.attempt(self._setting.attempt.n)
         write_run_outputs(self._setting.disk, paths, run_outputs(self._dag, self.step_runs()))
-        self.note(ev.ATTEMPT_FINISHED, state=state, reason=reason)
+        unmet = {"unmet": True} if self._unmet else {}
+        self.note(ev.ATTEMPT_FINISHED, state=state, reason=reason, **unmet)
         return self._published(state)
 
     def _published(self, state: RunState) -> RunState:
@@ -311,7 +327,8 @@ class Runner:
 
     def _outcomes(self) -> Iterator[Outcome]:
         for run in self.step_runs().values():
-            yield Outcome(run.state, run.tolerated)
+            # What nobody wanted to run yet is no failure; but it keeps the run from being whole.
+            yield Outcome(run.state, run.tolerated or _never_ran(run))
 
     def _on_timeout(self) -> None:
         if self._stop:
@@ -333,9 +350,12 @@ class Runner:
         for name, record in self._work.adopted.items():
             step = self._dag.by_name[name]
             self._begin(Execution(self._setting, self, step, adopted=(self.step_runs()[name], record)))
+        self._go_on_with_children()
+
+    def _go_on_with_children(self) -> None:
+        """Steps whose children wait: each of them finds out by itself whether it still has to."""
         for name in tuple(self._waiting):
             if (run := self.step_runs()[name]).question is None:
-                # Its children wait; each of them finds out by itself whether it still has to.
                 self._go_on_with(run)
 
     def _hear_words(self) -> None:
@@ -369,7 +389,7 @@ class Runner:
         most = self._dag.max_active_steps
         if most and sum(not active.sleeping for active in self._active) >= most:
             return False
-        return self._loop.has_place and len(self._descents) < self._loop.places
+        return self._loop.has_place and len(self._family) < self._loop.places
 
     def _begin(self, execution: Execution, delay: float = 0) -> None:
         name = execution.step.name
@@ -390,7 +410,6 @@ class Runner:
     def _settled(self, name: str, outcome: Outcome) -> None:
         if outcome.state is StepState.WAITING:
             self._waiting[name] = None
-            self._newly_waiting.append(name)
         else:
             self._frontier.settle(name, outcome)
 
@@ -398,12 +417,22 @@ class Runner:
         for name, outcome in self._frontier.blocked():
             self.note(ev.STEP_FINISHED, step=name, state=outcome.state, reason=outcome.reason)
 
-    def _give_up_waiting(self) -> None:
+    def _give_up_waiting(self, why: str) -> None:
         for name in self._waiting:
-            self.note(ev.STEP_FINISHED, step=name, state=StepState.ABORTED, reason="stopped")
+            self.note(ev.STEP_FINISHED, step=name, state=StepState.ABORTED, reason=why)
 
 
 def _settled(steps: Mapping[str, StepRun]) -> Iterator[tuple[str, Outcome]]:
     for name, run in steps.items():
-        if run.state.is_settled:
+        if run.state.is_settled or run.left:
             yield name, Outcome(run.state, run.tolerated, run.reason)
+
+
+def _never_ran(run: StepRun) -> bool:
+    """It was left out of this attempt before it ever ran."""
+    return run.left and run.state is StepState.NOT_STARTED
+
+
+def _question(run: StepRun) -> tuple[str, bool] | None:
+    """What somebody is told of a step that waits: that it does, or that its children do."""
+    return (run.name, run.question is None) if run.state is StepState.WAITING else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagfs.errors import Problem, SpecError, UsageError
+from dagfs.spec.profiles import read_profile
 from dagfs.spec.scalar import resolve
 from dagfs.spec.schedule import is_zone
 from dagfs.spec.yaml import load_plain
@@ -55,6 +56,8 @@ class Settings:
     """How long one call into a plugin may take."""
     plugin_settings: Mapping[str, Any] = field(default_factory=dict)
     """Each plugin's own settings, by its name."""
+    profiles: Mapping[str, Any] = field(default_factory=dict)
+    """What each profile says of where steps run, as written."""
     timezone: str = "UTC"
     """The zone of schedules that name none."""
     max_active_runs: int = 0
@@ -119,10 +122,16 @@ def _queues(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple((str(name), _count(limit)) for name, limit in value.items())
 
 
+_ALMOST_FLAGS = ("yes", "no", "on", "off", "y", "n")
+
+
 def _flag_or_words(value: Any) -> bool | tuple[str, ...]:
     if isinstance(value, bool):
         return value
     try:
+        # What other YAML versions call true or false is meant as that, and is no plugin's name.
+        if value in _ALMOST_FLAGS:
+            raise TypeError(value)
         return _words(value)
     except TypeError:
         raise TypeError("must be true, false, or the names of plugins") from None
@@ -137,6 +146,20 @@ def _plugin_settings(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(found, dict) or not all(isinstance(each, dict | None) for each in found.values()):
         raise TypeError("must be a map from names of plugins to their settings")
     return {str(name): each or {} for name, each in found.items()}
+
+
+def _profiles(value: Any) -> dict[str, Any]:
+    """The map below `profiles:`, or its JSON text where a variable has it."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise TypeError("must be a map from names of profiles to their steps")
+    for name, data in found.items():
+        for where, message in read_profile(str(name), data)[1]:
+            raise TypeError(": ".join(filter(None, (f"{name}.{where}".rstrip("."), message))))
+    return {str(name): data for name, data in found.items()}
 
 
 def _one_of(*choices: str) -> Any:
@@ -221,7 +244,7 @@ _KEYS: Mapping[str, Setting] = {
         "plugins",
         _flag_or_words,
         "false loads the built-in plugins only; a list names those that are loaded besides.",
-        {"anyOf": [{"type": "boolean"}, *_WORDS["anyOf"]]},
+        {"anyOf": [{"type": "boolean"}, *_WORDS["anyOf"]], "not": {"enum": list(_ALMOST_FLAGS)}},
     ),
     "deny_plugins": Setting("deny_plugins", _words, "Plugins that are not loaded, by name.", _WORDS),
     "plugin_limit_sec": Setting(
@@ -235,6 +258,12 @@ _KEYS: Mapping[str, Setting] = {
         _plugin_settings,
         "The settings of each plugin by its name; the plugin says which there are.",
         {"type": "object", "additionalProperties": {"type": ["object", "null"]}},
+    ),
+    "profiles": Setting(
+        "profiles",
+        _profiles,
+        "Profiles by name: where steps run in place of what their specs say, for `--profile`.",
+        {"type": "object", "additionalProperties": {"type": "object"}},
     ),
     "scheduler.timezone": Setting(
         "timezone", _zone, "The time zone of schedules that name none.", {"type": "string"}

@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import new_token
 from dagfs.engine.operations import own, resume_run
 from dagfs.engine.recovery import close_attempt
-from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere
+from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere, note_left
 from dagfs.engine.tree import stop_shim, tell
-from dagfs.engine.view import view_run
+from dagfs.engine.view import View, view_run
 from dagfs.errors import NothingToDo, Refused
 from dagfs.model.state import RunState
 from dagfs.store.owner import Owner, holder
-from dagfs.store.process import is_alive
+from dagfs.store.process import Identity, is_alive
 
 _POLL = 0.05
 
 
 def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float = 0) -> RunState:
-    """Stop a run and return its state once nothing of it is left. `timeout` in seconds, 0 for none.
+    """Stop a run with its children, and return its state once nothing of it is left. `timeout` in seconds, 0 for none.
 
     Raises NothingToDo for a run that is over, Refused where it does not end in time.
     """
     view = view_run(engine.home.store, run_id)
+    family = [run_id, *engine.home.store.children(run_id)]
     deadline = time.monotonic() + timeout if timeout else None
     if view.owner is not None:
         _stop_engine(engine, run_id, view.owner, kill, deadline)
     elif view.state is RunState.WAITING:
         resume_run(engine, run_id, stop=True)
-    elif view.orphans or view.handlers or any(left_elsewhere(engine.home.store.paths(run_id), view.run)):
-        _stop_orphans(engine, run_id, kill, deadline)
+    elif any(_goes_on(engine, view_run(engine.home.store, each)) for each in family):
+        _stop_orphans(engine, family, kill, deadline)
     else:
         raise NothingToDo(f"run {run_id} is not running: it {_was(view.state)}")
     return view_run(engine.home.store, run_id).state
+
+
+def _goes_on(engine: Engine, view: View) -> bool:
+    """Something of it goes on although its engine is dead."""
+    elsewhere = left_elsewhere(engine.home.store.paths(view.run.id), view.run)
+    return bool(view.orphans or view.handlers) or any(elsewhere)
 
 
 def _was(state: RunState) -> str:
@@ -65,19 +73,27 @@ def _second(engine: Engine, run_id: str, owner: Owner) -> bool:
     return noted
 
 
-def _stop_orphans(engine: Engine, run_id: str, kill: bool, deadline: float | None) -> None:
-    """Its engine is dead: end the steps it left, then write down what there is to write."""
-    with engine.home.store.claim(run_id, own(0, new_token())) as claim:
-        view = view_run(engine.home.store, run_id, held=True)
-        shims = [each.shim for each in (*view.orphans.values(), *view.handlers.values()) if each.shim]
+def _stop_orphans(engine: Engine, family: Sequence[str], kill: bool, deadline: float | None) -> None:
+    """Their engine is dead: end the steps it left, then write down what there is to write."""
+    root, store = family[0], engine.home.store
+    with store.claim(root, own(0, new_token())) as claim:
+        shims = [shim for each in family for shim in _shims(view_run(store, each, held=True))]
         for shim in shims:
             stop_shim(shim, kill=kill)
         while any(is_alive(shim) for shim in shims):
-            _wait(run_id, deadline)
-        view = view_run(engine.home.store, run_id, held=True)
-        end_elsewhere(engine.home.disk, claim.paths, view.run)
+            _wait(root, deadline)
+        # The root last: until it is closed, somebody who looks sees that all of it is not.
+        for address in reversed(family):
+            view = view_run(store, address, held=True)
+            name = address.partition("/")[2]
+            end_elsewhere(engine.home.disk, store.paths(address), view.run)
+            if view.state is RunState.INTERRUPTED or view.ended:
+                close_attempt(engine, claim.child(name) if name else claim, view)
         end_shared(engine.home.disk, claim.paths)
-        close_attempt(engine, claim, view)
+
+
+def _shims(view: View) -> list[Identity]:
+    return [each.shim for each in (*view.orphans.values(), *view.handlers.values()) if each.shim]
 
 
 def _wait(run_id: str, deadline: float | None) -> None:

@@ -113,9 +113,12 @@ def evaluate(
         mark = dag.mark(error.path)
         message = f"{error.path.replace('.', ' ', 1)}: {error.message}"
         raise SpecError([Problem(name, mark.line, mark.column, message, error.hint)]) from error
-    check_values(dag, parameters, params, by_name(parameters.declared, given), name)
+    from_outside = by_name(parameters.declared, given, places=dag.dialect != "dagu1")
+    check_values(dag, parameters, params, from_outside, name)
     consts = {each.name: each.value for each in dag.consts}
+    outer = {**machine, **dotenv}
     scope = replace(_with_params(first, params), variables={**first.variables, **params, **env})
+    scope = replace(scope, namespaces={**scope.namespaces, "env": {**outer, **env}})
     notices = _unresolved(dag, scope) if dag.dialect != "dagu1" else ()
     return Values(params, {**dotenv, **env}, place.given, consts=consts, notices=notices)
 
@@ -193,4 +196,5 @@ def _dotenv(dag: Dag, folder: Path) -> dict[str, str]:
 
 
 def params_json(params: Mapping[str, str]) -> str:
-    return json.dumps(dict(params), ensure_ascii=False)
+    """All parameters as one JSON object, without blanks."""
+    return json.dumps(dict(params), ensure_ascii=False, separators=(",", ":"))

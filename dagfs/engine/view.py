@@ -36,6 +36,8 @@ class View:
     """Steps that ended, or were lost, after their engine died; that is not in the journal yet."""
     handlers: Mapping[str, Record] = field(default_factory=dict)
     """Handlers that go on although their engine is dead."""
+    below: tuple[str, ...] = ()
+    """Addresses of children in which something goes on although their engine is dead."""
 
     @property
     def state(self) -> RunState:
@@ -48,8 +50,10 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
     Raises NotFound, Damaged, NewerFormat.
     """
     paths = store.paths(run_id)
-    owner = None if held else holder(paths)
     run = store.load(run_id)
+    # What is at work on a family has done with a child that is over.
+    is_left = held or (paths.family is not None and run.state is not RunState.RUNNING)
+    owner = None if is_left else holder(paths)
     underway = [step for step in run.last.steps.values() if step.state.is_underway]
     waiting = [state for state in run.last.handlers.values() if state.state.is_underway]
     if owner is not None or (run.state.is_over and not underway and not waiting):
@@ -58,9 +62,12 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
     steps, handlers = dict(run.last.steps), dict(run.last.handlers)
     orphans: dict[str, Record] = {}
     ended: dict[str, Record] = {}
+    below: list[str] = []
     for step in underway:
         if dag.by_name[step.name].is_engine_work:
-            steps[step.name] = replace(step, reason="its engine died")
+            found_below = _alive_below(store, run_id, step)
+            below += found_below
+            steps[step.name] = replace(step, reason=_why_open(found_below))
             continue
         folder = paths.attempt(step.log_attempt).step(step.name)
         record = read(folder.record(step.tries))
@@ -79,7 +86,28 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
     still = run.state.is_over or run.state is RunState.WAITING
     state_now = run.state if still else RunState.INTERRUPTED
     last = replace(run.last, state=state_now, steps=steps, handlers=handlers)
-    return View(replace(run, attempts=(*run.attempts[:-1], last)), None, orphans, ended, alive)
+    below += [each for state in waiting for each in _alive_below(store, run_id, state)]
+    return View(replace(run, attempts=(*run.attempts[:-1], last)), None, orphans, ended, alive, tuple(below))
+
+
+def _alive_below(store: RunStore, run_id: str, step: StepRun) -> list[str]:
+    """The children of a step in which something goes on."""
+    root, found = run_id.partition("/")[0], []
+    for child in step.children.values():
+        if child.state is RunState.RUNNING:
+            view = view_run(store, f"{root}/{child.id}", held=True)
+            found += [view.run.id] if view.orphans or view.handlers else []
+            found += view.below
+    return found
+
+
+def _why_open(below: list[str]) -> str:
+    """Why a step that the engine itself works on stands open."""
+    if not below:
+        return "its engine died"
+    first = below[0].partition("/")[2]
+    more = f" and {len(below) - 1} more" if len(below) > 1 else ""
+    return f"its engine died; child {first}{more} still running"
 
 
 def _as_found(folder: StepPaths, step: Step, state: StepRun, record: Record | None) -> StepRun:

@@ -25,6 +25,12 @@ _FOR_EXECUTORS = ("smtp", "ssh", "container", "registry_auths")
 """Fields of a DAG that are settings of executors."""
 
 
+def executor_settings(dag: Dag) -> dict[str, Any]:
+    """What a DAG says for all steps of a kind, by its key; only what it says."""
+    said = ((name, getattr(dag, name, None)) for name in _FOR_EXECUTORS)
+    return {name: value for name, value in said if value}
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What all executions of an attempt share."""
@@ -44,8 +50,7 @@ class Setting:
     @property
     def dag_settings(self) -> dict[str, Any]:
         """What the DAG says for all steps of a kind, by its key; only what it says."""
-        said = ((name, getattr(self.dag, name, None)) for name in _FOR_EXECUTORS)
-        return {name: value for name, value in said if value}
+        return executor_settings(self.dag)
 
 
 class StepReferences(Mapping[str, StepRef]):
@@ -134,6 +139,7 @@ class Workplace:
             dialect=setting.dag.dialect,
             dag_settings=setting.dag_settings,
             merged=(self.step.log_output or setting.dag.log_output) == "merged",
+            wrapper=setting.attempt.wrapper if self.step.name in setting.attempt.wrapped else (),
         )
 
     def environment(

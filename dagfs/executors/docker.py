@@ -43,6 +43,22 @@ class Docker:
                 wrong.append(str(error))
         return wrong
 
+    sees_local_files = False
+
+    def mounted(self, config: Mapping[str, Any], dag_settings: Mapping[str, Any]) -> list[str] | None:
+        """The volumes that have the same path in the container; None for a container of somebody else."""
+        said = settings(config)
+        if not said["image"] and not said["into"] and dag_settings.get("container"):
+            said = settings(dag_settings["container"])
+        return None if said["into"] else list(filter(None, map(_same_there, said["volumes"])))
+
+    def missing(self, config: Mapping[str, Any]) -> str:
+        """What of the command lines is not there."""
+        binary = str(config.get("binary") or "")
+        if "$" in binary or any(map(shutil.which, [binary] if binary else _CLIENTS)):
+            return ""
+        return f"{binary} is not in the PATH" if binary else "neither docker, podman nor nerdctl is in the PATH"
+
     def prepare(self, request: StepRequest) -> Process:
         said = settings(request.config)
         shared = request.dag_settings.get("container")
@@ -63,6 +79,13 @@ class Docker:
             cleanup=[*made.argv, "end", json.dumps({**place, **what})],
             at_end=_end_of_shared(made.argv, place, task["shared"]),
         )
+
+
+def _same_there(volume: str) -> str:
+    """The source of a volume whose target is the same path, or `""`."""
+    words = volume.split(":")
+    same = len(words) > 1 and words[0] == words[1]
+    return words[0] if same else ""
 
 
 def _end_of_shared(

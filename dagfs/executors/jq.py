@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dagfs.executors.program import program
@@ -32,6 +34,12 @@ class Jq:
     options = OPTIONS
     command_is = "code"
     script_is = "data"
+
+    def missing(self, _config: Mapping[str, Any]) -> str:
+        """What of the package and the program is not there."""
+        if importlib.util.find_spec("jq") or shutil.which("jq"):
+            return ""
+        return "neither the Python package jq nor the program jq is there"
 
     def check(self, step: Step) -> Sequence[str]:
         config = step.executor.config

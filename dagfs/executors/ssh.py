@@ -84,6 +84,13 @@ class Ssh:
             wrong += _wrong_words(OPTIONS.read(config))
         return wrong
 
+    sees_local_files = False
+
+    def missing(self, config: Mapping[str, Any]) -> str:
+        """What of the client is not there."""
+        binary = str(config.get("binary") or "ssh")
+        return "" if "$" in binary or shutil.which(binary) else f"{binary} is not in the PATH"
+
     def prepare(self, request: StepRequest) -> Process:
         settings = _settings(request)
         if not settings["host"]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pluggy
@@ -56,10 +57,28 @@ BUILT_IN = (
     "dagfs.rules.stale",
     "dagfs.rules.outputs",
     "dagfs.rules.orphan",
+    "dagfs.rules.selected",
+    "dagfs.rules.effects",
+    "dagfs.rules.code",
+    "dagfs.rules.place",
 )
 _BUILT_IN_ORIGIN = "built-in"
 _TRIAL_SEC = 30.0
 """How long a plugin may take to load where no other limit is set."""
+
+
+class _Registry(pluggy.PluginManager):
+    """Passes by what a module holds beside hooks, about which pluggy would ask at length."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
+        if isinstance(plugin, ModuleType) and not _may_be_hook(vars(plugin).get(name)):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
+def _may_be_hook(thing: object) -> bool:
+    # Asked of functions alone: they have no `__getattr__` of their own that could run.
+    return hasattr(thing, "dagfs_impl") if isinstance(thing, FunctionType) else isinstance(thing, MethodType)
 
 
 class PluginManager:
@@ -78,7 +97,7 @@ class PluginManager:
         ones to load (None: all), `denied` those not to load.
         """
         self._limit, self._allowed, self._denied = limit_sec, allowed, denied
-        self._pluggy = pluggy.PluginManager("dagfs")
+        self._pluggy = _Registry("dagfs")
         self._pluggy.add_hookspecs(specs)
         self._plugins: list[Plugin] = []
         self._brought: dict[str, dict[str, Any]] = {hook: {} for hook in KINDS}
@@ -95,6 +114,11 @@ class PluginManager:
     def executors(self) -> dict[str, Executor]:
         """Executors by the name a spec uses."""
         return dict(self._brought["executors"])
+
+    @property
+    def has_strange_executors(self) -> bool:
+        """There are executors that are not built in."""
+        return any(isinstance(each, Caged) for each in self._brought["executors"].values())
 
     @property
     def rules(self) -> dict[str, Rule]:

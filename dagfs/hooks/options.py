@@ -28,6 +28,10 @@ class Option:
         return " or ".join(f"`{each}`" for each in self.choices) or self.kind
 
 
+class UnknownSetting(str):
+    """Says that there is no such setting. For a file of Dagu 1, which passes over them, it is no error."""
+
+
 class Options:
     """All settings of one executor."""
 
@@ -55,7 +59,7 @@ class Options:
         return found
 
     def read(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Every setting by its own name, at its default where nothing is said.
+        """Every setting by its own name, at its default where nothing is said; others are passed over.
 
         Raises ValueError with everything that is wrong.
         """
@@ -64,8 +68,8 @@ class Options:
         for key, value in config.items():
             row = self._known.get(_folded(key))
             if row is None:
-                wrong.append(self._unknown(key))
-            elif message := _misfit(row, value):
+                continue
+            if message := _misfit(row, value):
                 wrong.append(f"{key} {message}")
             elif value is not None:
                 found[row.name] = _READ[row.kind](value)
@@ -73,10 +77,10 @@ class Options:
             raise ValueError("; ".join(wrong))
         return found
 
-    def _unknown(self, key: str) -> str:
+    def _unknown(self, key: str) -> UnknownSetting:
         near = difflib.get_close_matches(_folded(key), self._known, 1)
         hint = f"; did you mean {self._known[near[0]].name!r}?" if near else ""
-        return f"the {self.owner} executor has no setting {key!r}{hint}"
+        return UnknownSetting(f"the {self.owner} executor has no setting {key!r}{hint}")
 
 
 def _folded(key: str) -> str:

@@ -161,8 +161,8 @@ class Parallel(Plain):
     """The field that tells items apart from one attempt to the next; empty for the whole value."""
     collect: tuple[Variable, ...] = ()
     """What each item's run that succeeded hands on: names, and texts evaluated in that run."""
-    may_be_empty: bool = False
-    """No items at all are no error (`foreach`)."""
+    is_foreach: bool = False
+    """Each place is an item, equal ones too; no items at all are no error."""
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
@@ -216,6 +216,16 @@ class Secret(Plain):
 
 
 @dataclass(frozen=True, slots=True)
+class Inputs(Plain):
+    """Files that a step's work is made with, its scripts above all."""
+
+    files: tuple[str, ...] = ()
+    """Paths and globs (`lib/**/*.py`), relative to the step's working directory."""
+    strict: bool = False
+    """A change of one is as a change of the step; otherwise a plan only says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Executor(Plain):
     """Where a step runs: the name of an executor plugin and its settings."""
 
@@ -233,6 +243,7 @@ _NESTED: dict[str, type[Plain]] = {
     "parallel": Parallel,
     "router": Router,
     "approval": Approval,
+    "inputs": Inputs,
     "schedule": Schedule,
     "retention": Retention,
 }
@@ -285,6 +296,9 @@ class Step(Plain):
     log_output: str = ""
     """`separate` or `merged` (both streams in stdout.log); empty means the DAG's."""
     mail_on_error: bool = False
+    idempotent: bool = True
+    """It may run again without somebody saying so by its name."""
+    inputs: Inputs = Inputs()
     marks: Mapping[str, Mark] = field(default_factory=dict, compare=False, repr=False)
     """Where each field stands in the spec, by field name; `""` is the step itself."""
 

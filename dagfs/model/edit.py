@@ -14,6 +14,7 @@ from typing import Any
 from dagfs.model.dag import Dag
 from dagfs.model.fingerprint import FieldClass
 from dagfs.model.run import Attempt, StepRun
+from dagfs.model.site import Site
 
 
 class Action(StrEnum):
@@ -26,6 +27,8 @@ class Action(StrEnum):
     ADOPT = "adopt"
     """Its process, started by a dead engine, is still running and is taken over."""
     RUN = "run"
+    LEAVE = "leave"
+    """It is unfinished and stays so, because it was not selected."""
 
     @property
     def is_keep(self) -> bool:
@@ -85,6 +88,8 @@ class Evidence:
     """`ok`, `missing` or `altered`: outputs.json against the digest on record."""
     artifacts_missing: tuple[str, ...] = ()
     artifacts_altered: tuple[str, ...] = ()
+    inputs_changed: tuple[str, ...] = ()
+    """Files that the step names as its `inputs` and that changed, came or went since it ended."""
     work_changed: tuple[str, ...] = ()
     """Files below the run's `work/` that changed after the step, and by no later step."""
 
@@ -117,6 +122,10 @@ class Edit:
     opaque: frozenset[str] = frozenset()
     """Steps that start programs which may read any variable of their environment."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    """Steps that would run in another place than before, or where a profile says; handlers as `handler_on.exit`."""
+    acknowledged: frozenset[str] = frozenset()
+    """Steps with effects outside that the operator lets run again."""
     kill_orphans: bool = False
     """The operator wants processes of a dead engine ended, not adopted."""
 

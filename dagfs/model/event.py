@@ -9,7 +9,8 @@ from typing import Any
 ATTEMPT_STARTED = "attempt_started"
 """attempt, spec, reason, actor: the first line of every journal."""
 ATTEMPT_FINISHED = "attempt_finished"
-"""state, reason. An engine that found a dead one's attempt writes it with state `interrupted`."""
+"""state, reason; unmet where a precondition of the whole DAG did not hold. An engine that found a dead
+one's attempt writes it with state `interrupted`."""
 ATTEMPT_WAITING = "attempt_waiting"
 """reason: nothing more can be done before somebody has said a word; the engine ends."""
 ATTEMPT_RESUMED = "attempt_resumed"
@@ -19,6 +20,8 @@ STEP_KEPT = "step_kept"
 STEP_ADOPTED = "step_adopted"
 """step, attempt (whose process goes on), try: a running process was taken over; with waiting, a step that
 still waits for a word."""
+STEP_LEFT = "step_left"
+"""step, attempt (where its work lies), reason: it is unfinished, and was not selected to run."""
 STEP_STARTED = "step_started"
 """step, try, stdout, stderr (offsets in bytes where this try's output begins). Written before the spawn."""
 STEP_RETRYING = "step_retrying"

@@ -9,6 +9,7 @@ from typing import Any
 from dagfs.model import event as ev
 from dagfs.model.dag import Plain
 from dagfs.model.event import Event
+from dagfs.model.profile import Profile
 from dagfs.model.state import TRANSITIONS, RunState, StepState
 
 
@@ -41,6 +42,8 @@ class RunHeader(Plain):
     base_sha256: str = ""
     """Of the base.yaml that its specs are read with; empty where there was none."""
     trigger: str = "manual"
+    queue: str = ""
+    """The queue whose limit it counts for; empty for none."""
     actor: Actor = Actor()
     root: str = ""
     parent: str = ""
@@ -89,18 +92,28 @@ class AttemptHeader(Plain):
     """Digests of the evaluated `env:` and dotenv values, by name, salted with the run's id."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Values that references of a child find beside its own: its item, its parent's outputs."""
-    afresh: tuple[str, ...] = ()
-    """Steps whose children start over instead of continuing, because something before them runs again."""
+    under: int = 0
+    """The attempt of its parent that asked for it, for a child."""
+    afresh: Mapping[str, int] = field(default_factory=dict)
+    """Steps whose children start over instead of continuing, with the attempt since which: what an earlier
+    one of theirs did counts no more."""
+    wrapper: tuple[str, ...] = ()
+    """The words of a command that the steps `wrapped` were put behind."""
+    wrapped: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     """Rules that were allowed to be broken, for `reason`."""
     plugins: Mapping[str, str] = field(default_factory=dict)
     """Plugin names to versions."""
     engine: str = ""
+    profile: Profile = Profile()
+    """Where steps ran in place of what the spec says."""
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
         if key == "actor":
             return Actor.from_data(value)
+        if key == "profile":
+            return Profile.from_data(value)
         if key == "overrides":
             return tuple((name, text) for name, text in value)
         return tuple(value) if isinstance(value, list) else value
@@ -239,8 +252,12 @@ class StepRun:
     """What it waits for: `prompt`, `input` and `required` of its approval."""
     word: Word | None = None
     """What somebody said to that."""
+    left: bool = False
+    """It was unfinished, and not selected to run in this attempt."""
     unrecorded: bool = False
     """Seen on disk but not in the journal: it ended after its engine had died."""
+    executor: str = ""
+    """The executor of its newest try, where a profile chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +269,8 @@ class Attempt:
     started: str | None = None
     finished: str | None = None
     reason: str = ""
+    unmet: bool = False
+    """Nothing of it ran, because a precondition of the whole DAG was not met."""
     steps: Mapping[str, StepRun] = field(default_factory=dict)
     handlers: Mapping[str, StepRun] = field(default_factory=dict)
     markings: tuple[Marking, ...] = ()
@@ -311,7 +330,8 @@ class Fold:
             for name in step_names
         }
         self._handlers: dict[str, StepRun] = {}
-        self._children: dict[str, dict[str, ChildRun]] = {}
+        self._children: dict[tuple[str, str], dict[str, ChildRun]] = {}
+        """By the name of the step, or of the handler."""
         self._base = base
         self._attempt = Attempt(header)
 
@@ -338,15 +358,22 @@ class Fold:
     def attempt(self) -> Attempt:
         """Everything folded so far, as a value."""
         steps = dict(self._steps)
-        for name, children in self._children.items():
+        handlers = dict(self._handlers)
+        for (name, handler), children in self._children.items():
             if name in steps:
                 earlier = {} if steps[name].state.is_success else steps[name].children
                 steps[name] = replace(steps[name], children={**earlier, **children})
-        return replace(self._attempt, steps=steps, handlers=dict(self._handlers))
+            elif handler in handlers:
+                handlers[handler] = replace(handlers[handler], children=dict(children))
+        return replace(self._attempt, steps=steps, handlers=handlers)
 
-    def children(self, step: str) -> Mapping[str, ChildRun]:
-        """A live view of a step's children in this attempt."""
-        return self._children.get(step, {})
+    def children(self, step: str = "", handler: str = "") -> Mapping[str, ChildRun]:
+        """A live view of the children of a step, or of a handler, in this attempt."""
+        return self._children.get((step, handler), {})
+
+    def _children_of(self, event: Event) -> dict[str, ChildRun]:
+        whose = event.step or "", str(event.data.get("handler") or "")
+        return self._children.setdefault(whose, {})
 
     def _move(self, event: Event, state: StepState, **changes: Any) -> None:
         name = event.step or ""
@@ -360,7 +387,8 @@ class Fold:
 
     def _attempt_finished(self, event: Event) -> None:
         state, reason = RunState(event.data["state"]), event.data.get("reason", "")
-        self._attempt = replace(self._attempt, state=state, reason=reason, finished=event.time)
+        unmet = bool(event.data.get("unmet"))
+        self._attempt = replace(self._attempt, state=state, reason=reason, finished=event.time, unmet=unmet)
 
     def _attempt_waiting(self, event: Event) -> None:
         reason = event.data.get("reason", "")
@@ -388,6 +416,14 @@ class Fold:
             basis=self._header.n if stale else old.basis,
             reason=event.data.get("reason", ""),
         )
+
+    def _step_left(self, event: Event) -> None:
+        name, before = self._taken_over(event)
+        old = before or StepRun(name)
+        began = old.state.is_settled and old.state is not StepState.UPSTREAM_FAILED
+        # What stood in the way of a step that never ran may be gone by now.
+        old = old if began else replace(self._steps[name], state=StepState.NOT_STARTED)
+        self._steps[name] = replace(old, left=True, reason=event.data.get("reason", ""))
 
     def _step_adopted(self, event: Event) -> None:
         name, before = self._taken_over(event)
@@ -430,7 +466,9 @@ class Fold:
     def _step_waiting(self, event: Event) -> None:
         question = {key: event.data[key] for key in ("prompt", "input", "required") if key in event.data}
         changes = _finished(event) | {"finished": None, "attempt": self._header.n, "basis": self._header.n}
-        self._move(event, StepState.WAITING, **changes, question=question or None, word=None, ever_started=True)
+        self._move(
+            event, StepState.WAITING, **changes, question=question or None, word=None, ever_started=True
+        )
 
     def _step_resumed(self, event: Event) -> None:
         self._move(event, StepState.RUNNING, reason="", finished=None)
@@ -442,13 +480,13 @@ class Fold:
         self._steps[old.name] = replace(old, word=Word.from_data({"time": event.time, **event.data}))
 
     def _child_started(self, event: Event) -> None:
-        data = event.data
-        children = self._children.setdefault(event.step or "", {})
-        children[data["child"]] = ChildRun(data["child"], int(data["child_attempt"]), item=data.get("item", ""))
+        data, children = event.data, self._children_of(event)
+        children[data["child"]] = ChildRun(
+            data["child"], int(data["child_attempt"]), item=data.get("item", "")
+        )
 
     def _child_finished(self, event: Event) -> None:
-        data = event.data
-        children = self._children.setdefault(event.step or "", {})
+        data, children = event.data, self._children_of(event)
         first = ChildRun(data["child"], int(data["child_attempt"]), item=data.get("item", ""))
         old = children.get(data["child"]) or first
         children[old.id] = replace(
@@ -512,6 +550,7 @@ def _started(n: int, event: Event) -> dict[str, Any]:
         "signal": None,
         "until": None,
         "reason": event.data.get("reason", ""),
+        "executor": event.data.get("executor", ""),
     }
 
 
@@ -536,6 +575,7 @@ _CHANGES = {
     ev.ATTEMPT_WAITING: Fold._attempt_waiting,
     ev.ATTEMPT_RESUMED: Fold._attempt_resumed,
     ev.STEP_KEPT: Fold._step_kept,
+    ev.STEP_LEFT: Fold._step_left,
     ev.STEP_ADOPTED: Fold._step_adopted,
     ev.STEP_STARTED: Fold._step_started,
     ev.STEP_RETRYING: Fold._step_retrying,

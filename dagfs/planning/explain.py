@@ -15,6 +15,7 @@ WORDS = {
     Action.KEEP_STALE: "keep stale",
     Action.ADOPT: "adopt",
     Action.RUN: "run",
+    Action.LEAVE: "leave",
 }
 _MEANING = {
     FieldClass.IDENTITY: "changes what the run is",
@@ -36,9 +37,12 @@ def verdict_line(plan: Plan) -> str:
     """The plan's first line."""
     run = sum(decision.action is Action.RUN for decision in plan.decisions)
     adopt = sum(decision.action is Action.ADOPT for decision in plan.decisions)
-    keep = len(plan.decisions) - run - adopt
+    leave = sum(decision.action is Action.LEAVE for decision in plan.decisions)
+    keep = len(plan.decisions) - run - adopt - leave
     what = ", ".join(
-        f"{count} {word}" for count, word in ((keep, "kept"), (adopt, "adopted"), (run, "to run")) if count
+        f"{count} {word}"
+        for count, word in ((keep, "kept"), (adopt, "adopted"), (run, "to run"), (leave, "left"))
+        if count
     )
     head = {
         Verdict.COMPATIBLE: "compatible",

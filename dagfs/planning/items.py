@@ -13,17 +13,18 @@ MOST = 10_000
 
 
 def items_of(parallel: Parallel, expand: Callable[[str], str]) -> list[Any]:
-    """The items, references replaced: texts, or plain JSON values. Equal items count once.
+    """The items, references replaced: texts, or plain JSON values. Equal items of `parallel` count once.
 
     ValueError where there are more than `MOST`.
     """
     found = [_expanded(item, expand) for item in parallel.items]
     if parallel.source:
         found += _listed(expand(parallel.source))
-    distinct = {as_text(item): item for item in found}
-    if len(distinct) > MOST:
-        raise ValueError(f"there are {len(distinct)} items, and {MOST} is the most")
-    return list(distinct.values())
+    if not parallel.is_foreach:
+        found = list({as_text(item): item for item in found}.values())
+    if len(found) > MOST:
+        raise ValueError(f"there are {len(found)} items, and {MOST} is the most")
+    return found
 
 
 def _expanded(item: Any, expand: Callable[[str], str]) -> Any:

@@ -12,6 +12,8 @@ from dagfs.planning.frontier import Outcome
 
 _LONGEST_TEXT = 1 << 20
 _LONGEST_FACTOR = 1e9
+_ENDS_IT = ("stop", "kill", "lost", "waiting", "rejected")
+"""Causes behind which nothing is tried or repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Ending:
     signal: int | None = None
     cause: str = ""
     """`stop`, `kill` or `timeout` where the shim ended it; `lost` where nobody knows. For a step with
-    children also `waiting` where one waits for somebody, and `partly` where one only partly succeeded."""
+    children also `waiting` where one waits for somebody, `rejected` where somebody said no, `partly` where
+    one only partly succeeded, and `unmet` where no precondition of theirs held."""
     error: str = ""
 
 
@@ -34,6 +37,10 @@ def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
         return Outcome(StepState.ABORTED, reason="stopped")
     if ending.cause == "waiting":
         return Outcome(StepState.WAITING, reason="its sub-DAG waits for approval")
+    if ending.cause == "rejected":
+        return Outcome(StepState.REJECTED, reason=ending.error)
+    if ending.cause == "unmet":
+        return Outcome(StepState.SKIPPED, reason=ending.error)
     if ending.cause == "partly":
         return Outcome(StepState.PARTIALLY_SUCCEEDED, reason="a child partially succeeded")
     if ending.exit_code == 0 and not ending.error and ending.cause != "timeout":
@@ -65,7 +72,7 @@ def _tolerated(step: Step, ending: Ending, printed: str) -> bool:
 
 def retry_wait(policy: RetryPolicy, retries: int, ending: Ending) -> float | None:
     """Seconds until the next try after `retries` earlier ones, or None where none follows."""
-    if retries >= policy.limit or ending.cause in ("timeout", "stop", "kill", "lost", "waiting"):
+    if retries >= policy.limit or ending.cause in (*_ENDS_IT, "timeout", "unmet"):
         return None
     if policy.exit_code and ending.exit_code not in policy.exit_code:
         return None
@@ -79,7 +86,7 @@ def repeat_wait(policy: RepeatPolicy, executions: int, ending: Ending, met: bool
     """
     if not policy.mode or (policy.limit and executions >= policy.limit):
         return None
-    if ending.cause in ("stop", "kill", "lost", "waiting"):
+    if ending.cause in _ENDS_IT:
         return None
     if policy.condition:
         holds = met

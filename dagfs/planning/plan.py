@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from dagfs.model.edit import Action, Change, Edit, Finding, Severity
+from dagfs.model.site import Site
+from dagfs.planning.selection import Selection
 
 
 class Verdict(StrEnum):
@@ -46,6 +48,22 @@ class Answers:
     """Why; needed for `keep` and for `allow`, kept in the attempt."""
     kill_orphans: bool = False
     """End processes that a dead engine left running instead of adopting them."""
+    selection: Selection = field(default_factory=Selection)
+    """Which steps shall run, where it is not for the plan to find out."""
+    params: tuple[tuple[str, str], ...] = ()
+    """Parameters that get another value."""
+    sets: tuple[str, ...] = ()
+    """Values written into the spec, as `STEP.FIELD=VALUE`."""
+    tags: tuple[str, ...] = ()
+    """Tags that the DAG gets."""
+    acknowledged: tuple[str, ...] = ()
+    """Steps with `idempotent: false` that may run again."""
+    wrapper: str = ""
+    """A command that steps to run are put behind, `time -v`."""
+    wrapped: str = ""
+    """The steps that it is for, as a selection; empty for all that run."""
+    profile: str = ""
+    """Where steps run in place of what the spec says: a profile's name, or its file."""
 
     def stale_answer(self, step: str) -> str:
         """`rerun`, `keep` or `error` for a step."""
@@ -65,7 +83,20 @@ class Answers:
             "on_stale": {name: answer for name, answer in answers.items() if answer != rest} | {"*": rest},
             "allow": sorted(set(self.allow)),
             "kill_orphans": self.kill_orphans,
+            **self._changes(),
+            **({"acknowledged": sorted(set(self.acknowledged))} if self.acknowledged else {}),
         }
+
+    def _changes(self) -> dict[str, Any]:
+        """What is changed beside the spec's own edit; only what is said."""
+        found = {
+            "params": [list(pair) for pair in dict(self.params).items()],
+            "sets": list(self.sets),
+            "tags": list(self.tags),
+            "wrapper": self.wrapper,
+            "wrapped": self.wrapped,
+        }
+        return {key: value for key, value in found.items() if value}
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -73,7 +104,31 @@ class Answers:
             "allow": list(self.allow),
             "reason": self.reason,
             "kill_orphans": self.kill_orphans,
+            **({"selection": self.selection.as_data()} if self.selection else {}),
+            **({"acknowledged": list(self.acknowledged)} if self.acknowledged else {}),
+            **self._changes(),
+            **({"profile": self.profile} if self.profile else {}),
         }
+
+    def options(self) -> list[tuple[str, str]]:
+        """The options that say it, in the words of the command line; those without a value have none."""
+        found = [
+            ("--on-stale", answer if step == "*" else f"{step}={answer}") for step, answer in self.on_stale
+        ]
+        found += [("--allow", rule) for rule in self.allow]
+        found += [("--kill-orphans", "")] if self.kill_orphans else []
+        found += [("--ack", step) for step in self.acknowledged]
+        found += self.selection.options()
+        found += [("--param", f"{name}={value}") for name, value in self.params]
+        found += [("--set", each) for each in self.sets]
+        found += [("--tag", tag) for tag in self.tags]
+        said = {
+            "--with": self.wrapper,
+            "--with-steps": self.wrapped,
+            "--profile": self.profile,
+            "--reason": self.reason,
+        }
+        return found + [(name, value) for name, value in said.items() if value]
 
     def of_child(self, child: str) -> Answers:
         """What of it is about a child: `CHILD/STEP`, and what is said of all."""
@@ -82,16 +137,34 @@ class Answers:
             for name, answer in self.on_stale
             if name == "*" or name.startswith(f"{child}/")
         )
-        return replace(self, on_stale=own)
+        acknowledged = tuple(
+            step.removeprefix(f"{child}/") for step in self.acknowledged if step.startswith(f"{child}/")
+        )
+        return Answers(
+            own,
+            self.allow,
+            self.reason,
+            self.kill_orphans,
+            acknowledged=acknowledged,
+            profile=self.profile,
+        )
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Answers:
         """Read back what `as_data` wrote; raises KeyError, TypeError or ValueError for anything else."""
         return cls(
-            tuple((str(step), str(answer)) for step, answer in data["on_stale"]),
-            tuple(map(str, data["allow"])),
-            str(data["reason"]),
-            bool(data["kill_orphans"]),
+            on_stale=tuple((str(step), str(answer)) for step, answer in data["on_stale"]),
+            allow=tuple(map(str, data["allow"])),
+            reason=str(data["reason"]),
+            kill_orphans=bool(data["kill_orphans"]),
+            selection=Selection.from_data(data.get("selection", {})),
+            params=tuple((str(name), str(value)) for name, value in data.get("params", ())),
+            sets=tuple(map(str, data.get("sets", ()))),
+            tags=tuple(map(str, data.get("tags", ()))),
+            acknowledged=tuple(map(str, data.get("acknowledged", ()))),
+            wrapper=str(data.get("wrapper", "")),
+            wrapped=str(data.get("wrapped", "")),
+            profile=str(data.get("profile", "")),
         )
 
 
@@ -160,6 +233,14 @@ class Plan:
         rejects = finding.severity is Severity.REJECT
         return rejects and finding.allowable and finding.rule in self.answers.allow
 
+    def site(self, decision: Decision) -> Site | None:
+        """Where a step that runs would do so, if that is a profile's choice, or another place than before."""
+        return self.edit.sites.get(decision.step) if decision.action is Action.RUN else None
+
+    def _site_data(self, decision: Decision) -> dict[str, Any]:
+        site = self.site(decision)
+        return {"executor": site.executor, "before": site.before} if site else {}
+
     def as_data(self) -> dict[str, Any]:
         """The JSON of `dagfs plan --json`, which `dagfs retry --plan FILE` takes back."""
         return {
@@ -170,7 +251,7 @@ class Plan:
             "base": self.base,
             "attempt": self.attempt,
             "spec": self.spec,
-            "steps": [decision.as_data() for decision in self.decisions],
+            "steps": [{**decision.as_data(), **self._site_data(decision)} for decision in self.decisions],
             "findings": [finding_data(finding, self) for finding in self.findings],
             "changes": [change_data(change) for change in self.edit.changes],
             "answers": self.answers.as_data(),

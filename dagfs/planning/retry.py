@@ -20,6 +20,7 @@ from dagfs.model.reference import references
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.plan import Answers, ChildPlan, Decision, Plan, Verdict
+from dagfs.planning.selection import Scope, scope_of
 from dagfs.planning.usage import condition_texts, texts, used_names
 
 Check = Callable[[Edit], Iterable[Finding]]
@@ -45,14 +46,17 @@ class Request:
 
 def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
     """The plan for continuing a run with an edited spec, or with the one it has."""
-    edit = replace(edit, kill_orphans=request.answers.kill_orphans)
+    answers = request.answers
+    acknowledged = frozenset(answers.acknowledged)
+    edit = replace(edit, kill_orphans=answers.kill_orphans, acknowledged=acknowledged)
+    scope = scope_of(request.answers.selection, edit.new, _states(edit))
     own = _unfinished(edit) | _reconsidered(edit)
-    own = _with_edited_children(edit, request) | own
+    own = _chosen(edit, _with_edited_children(edit, request) | own, scope)
     if request.everything:
         check, own = _no_findings, dict.fromkeys(edit.new.by_name, request.everything)
     needs = _lost_needs(edit)
     while True:
-        seen, decisions = _decide(edit, own, needs)
+        seen, decisions = _decide(edit, own, needs, scope)
         findings = tuple(sorted(dict.fromkeys(check(seen)), key=_place))
         more = _sent_back(seen, findings, request.answers)
         if not more:
@@ -93,6 +97,7 @@ def plan_id(edit: Edit, request: Request) -> str:
             "spec": [request.spec, request.spec_sha256],
             "edit": _edit_data(edit),
             "answers": request.answers.deciding_data(),
+            **_selection_data(edit, request),
             "circumstances": dict(request.circumstances),
             **(
                 {"children": [[each.child, each.plan.id] for each in request.children]}
@@ -102,6 +107,19 @@ def plan_id(edit: Edit, request: Request) -> str:
             **({"everything": request.everything} if request.everything else {}),
         }
     )
+
+
+def _selection_data(edit: Edit, request: Request) -> dict[str, Any]:
+    """The steps that were selected, however that was said."""
+    selection = request.answers.selection
+    if not selection:
+        return {}
+    scope = scope_of(selection, edit.new, _states(edit))
+    return {"selection": [*scope.as_data(), selection.afresh]}
+
+
+def _states(edit: Edit) -> dict[str, StepState]:
+    return {name: edit.state(name).state for name in edit.new.by_name}
 
 
 def _facts(step: StepRun) -> list[Any]:
@@ -123,7 +141,10 @@ def _edit_data(edit: Edit) -> dict[str, Any]:
         "env": {name: shared[id(each)] for name, each in edit.env.items()},
         "opaque": sorted(edit.opaque),
         "evidence": {
-            name: [each.outputs, each.artifacts_missing, each.artifacts_altered, each.work_changed]
+            name: [
+                *(each.outputs, each.artifacts_missing, each.artifacts_altered, each.work_changed),
+                *([each.inputs_changed] if each.inputs_changed else []),
+            ]
             for name, each in edit.evidence.items()
         },
     }
@@ -138,7 +159,8 @@ def _verdict(plan: Plan) -> Verdict:
         return Verdict.REFUSED
     if plan.questions:
         return Verdict.NEEDS_ANSWER
-    if all(decision.action.is_keep for decision in plan.decisions) and _is_complete(plan.edit.attempt):
+    idle = not any(decision.action in (Action.RUN, Action.ADOPT) for decision in plan.decisions)
+    if idle and (_is_complete(plan.edit.attempt) or plan.answers.selection):
         return Verdict.NOTHING_TO_DO
     return Verdict.COMPATIBLE
 
@@ -169,21 +191,50 @@ Needs = Mapping[str, Mapping[str, str]]
 """For each step, those whose work it uses although it is gone from the disk, with what is gone."""
 
 
-def _decide(edit: Edit, own: Mapping[str, str], needs: Needs) -> tuple[Edit, tuple[Decision, ...]]:
+def _decide(
+    edit: Edit, own: Mapping[str, str], needs: Needs, scope: Scope
+) -> tuple[Edit, tuple[Decision, ...]]:
     """From the steps with a reason of their own to a decision on each, in the order of the spec."""
-    running, adopted = _spread(edit, own, needs)
-    decisions = tuple(_decision(edit, name, running, adopted) for name in edit.new.by_name)
+    running, adopted = _spread(edit, own, needs, scope)
+    overtaken = _overtaken(edit, running, adopted)
+    decisions = tuple(_decision(edit, name, running, adopted, overtaken) for name in edit.new.by_name)
     actions = {each.step: each.action for each in decisions}
-    anyway = frozenset(closure(own, children(edit.old.depends)))
+    anyway = frozenset(closure(own, _taken_along(edit.old.depends, scope)))
     return replace(edit, actions=actions, anyway=anyway), decisions
 
 
-def _spread(edit: Edit, own: Mapping[str, str], needs: Needs) -> tuple[dict[str, str], set[str]]:
+def _taken_along(depends: Mapping[str, Collection[str]], scope: Scope) -> Mapping[str, list[str]]:
+    """For each step, those behind it that run because it does."""
+    if scope.only:
+        return {}
+    behind = children(depends)
+    return {name: list(filter(scope.allows, steps)) for name, steps in behind.items()}
+
+
+def _overtaken(edit: Edit, running: Mapping[str, str], adopted: Collection[str]) -> dict[str, str]:
+    """Steps that stay although something before them runs, each with a word on what does."""
+    behind = children(edit.new.depends)
+    found: dict[str, str] = {}
+    work = deque((*running, *sorted(adopted)))
+    while work:
+        name = work.popleft()
+        word = "is kept as stale" if name in found else "runs"
+        for each in behind[name]:
+            if each not in running and each not in adopted and each not in found:
+                found[each] = f"upstream {name} {word}"
+                work.append(each)
+    return found
+
+
+def _spread(
+    edit: Edit, own: Mapping[str, str], needs: Needs, scope: Scope
+) -> tuple[dict[str, str], set[str]]:
     """All steps that run, with their reasons, and those that are adopted instead.
 
-    What runs takes along all that stands behind it, and the makers of what it needs and is lost.
+    What runs takes along all that stands behind it, as far as the scope goes, and the makers of what it
+    needs and is lost.
     """
-    behind = children(edit.new.depends)
+    behind = _taken_along(edit.new.depends, scope)
     adopted = {name for name in edit.new.by_name if name not in own and _can_adopt(edit, name)}
     running = dict(own)
     work = deque((*own, *sorted(adopted)))
@@ -208,13 +259,23 @@ def _can_adopt(edit: Edit, name: str) -> bool:
     return running and not edit.new.by_name[name].is_engine_work
 
 
-def _decision(edit: Edit, name: str, running: Mapping[str, str], adopted: Collection[str]) -> Decision:
+def _decision(
+    edit: Edit,
+    name: str,
+    running: Mapping[str, str],
+    adopted: Collection[str],
+    overtaken: Mapping[str, str],
+) -> Decision:
     step = edit.state(name)
     if name in adopted:
         word = "waiting" if step.state is StepState.WAITING else "running"
         return Decision(name, Action.ADOPT, f"still {word} since attempt {step.attempt}", step.attempt)
     if name in running:
         return Decision(name, Action.RUN, _why_this_runs(edit, name, running))
+    if not (_is_done(step) or step.tolerated):
+        return Decision(name, Action.LEAVE, f"not selected; {_why_unfinished(step)}", step.attempt)
+    if name in overtaken and step.state is not StepState.SKIPPED:
+        return Decision(name, Action.KEEP_STALE, f"not selected, though {overtaken[name]}", step.attempt)
     action = Action.KEEP_STALE if step.stale else Action.KEEP
     return Decision(name, action, _why_kept(edit, step), step.attempt)
 
@@ -234,10 +295,22 @@ def _unfinished(edit: Edit) -> dict[str, str]:
     found = {}
     for name in edit.new.by_name:
         step = edit.state(name)
-        kept = step.state.is_success or step.state is StepState.SKIPPED or (step.tolerated and keep_tolerated)
+        kept = _is_done(step) or (step.tolerated and keep_tolerated)
         if not kept and not _can_adopt(edit, name):
             found[name] = _why_unfinished(step) + _edited(edit, name)
     return found
+
+
+def _is_done(step: StepRun) -> bool:
+    return step.state.is_success or step.state is StepState.SKIPPED
+
+
+def _chosen(edit: Edit, own: Mapping[str, str], scope: Scope) -> dict[str, str]:
+    """The steps with a reason of their own to run, within what was selected."""
+    if scope.steps is None:
+        return {name: why for name, why in own.items() if scope.allows(name)}
+    chosen = [name for name in edit.new.by_name if name in scope.steps and not _can_adopt(edit, name)]
+    return {name: f"selected; {own[name]}" if name in own else "selected" for name in chosen}
 
 
 def _why_unfinished(step: StepRun) -> str:
@@ -252,10 +325,7 @@ def _why_unfinished(step: StepRun) -> str:
 
 def _has_hard_failure(attempt: Attempt) -> bool:
     """Something beside tolerated failures and skips is unfinished."""
-    return any(
-        not (step.state.is_success or step.state is StepState.SKIPPED or step.tolerated)
-        for step in attempt.steps.values()
-    )
+    return any(not (_is_done(step) or step.tolerated) for step in attempt.steps.values())
 
 
 def _reconsidered(edit: Edit) -> dict[str, str]:
@@ -341,7 +411,8 @@ def _afresh(edit: Edit, decisions: Iterable[Decision], request: Request) -> tupl
         step, state = edit.new.by_name[name], edit.state(name).state
         redone = state.is_success and name not in edited
         behind = step.parallel is None and any(parent in running for parent in step.depends)
-        if (step.call.dag or step.call.body) and (request.everything or redone or behind):
+        over = request.everything or request.answers.selection.afresh
+        if (step.call.dag or step.call.body) and (over or redone or behind):
             found.append(name)
     return tuple(sorted(found))
 

@@ -162,14 +162,14 @@ class _Term:
 
     def _exactly(self, name: str) -> str:
         if name not in self.dag.names:
-            raise BadSelection(f"there is no step {name!r}", _nearest(name, self.dag.names))
+            raise BadSelection(f"there is no step {name!r}", _nearest(name, self.dag.names, self.dag.by_name))
         return self.dag.names[name]
 
     def _matching(self, pattern: str) -> set[str]:
         found = {step for word, step in self.dag.names.items() if fnmatchcase(word, pattern)}
         if not found:
             bare = pattern.strip("*")
-            raise BadSelection(f"no step fits {pattern!r}", _nearest(bare, self.dag.names))
+            raise BadSelection(f"no step fits {pattern!r}", _nearest(bare, self.dag.names, self.dag.by_name))
         return found
 
     def _by_prefix(self, prefix: str, value: str) -> set[str]:
@@ -182,14 +182,15 @@ class _Term:
                 raise BadSelection(f"no step runs by executor {value!r}", _nearest(value, kinds))
             return found
         hint = "steps have no tags; select them by name, glob or state" if prefix == "tag" else ""
-        raise BadSelection(f"{prefix}: is none of {_listed(_PREFIXES)}", hint or _nearest(prefix, _PREFIXES))
+        raise BadSelection(f"steps cannot be selected by {prefix!r}", hint or _nearest(prefix, _PREFIXES))
 
     def _in_state(self, value: str) -> set[str]:
-        """Steps in one state; none of them in that state is no error. `unfinished` is all but success and skip."""
+        """Steps in one state, if any is; those that are `unfinished` neither succeeded nor were skipped."""
         if value == "unfinished":
             return {name for name in self.dag.by_name if not _is_finished(self._state(name))}
-        if value not in StepState:
-            raise BadSelection(f"there is no state {value!r}", _nearest(value, [*StepState, "unfinished"]))
+        known = [*map(str, StepState), "unfinished"]
+        if value not in known:
+            raise BadSelection(f"there is no state {value!r}", _nearest(value, known))
         return {name for name in self.dag.by_name if self._state(name) == value}
 
     def _state(self, name: str) -> StepState:
@@ -207,15 +208,14 @@ def _reached(start: Iterable[str], following: Mapping[str, Collection[str]], lay
     return {each for name in start for each in following.get(name, ())}
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def _nearest(word: str, known: Iterable[str], listed: Iterable[str] = ()) -> str:
+    """What was probably meant, else what there is."""
     names = list(known)
     near = get_close_matches(word, names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {_listed(names)}"
+    return f"did you mean {near[0]!r}?" if near else f"there are {_listed(listed or names)}"
 
 
 def _listed(names: Iterable[str]) -> str:
     words = list(names)
     more = f" and {len(words) - 12} more" if len(words) > 12 else ""
     return ", ".join(words[:12]) + more
-
-

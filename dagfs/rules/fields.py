@@ -31,6 +31,8 @@ _STEP = {
         "log_output",
         "mail_on_error",
         "approval",
+        "idempotent",
+        "inputs",
         "parallel.max_concurrent",
     },
     FieldClass.COSMETIC: {"description"},

@@ -102,6 +102,8 @@ def _gives(edit: Edit, maker: str, name: str) -> bool:
     if edit.is_kept(maker):
         state = edit.state(maker)
         return name in state.outputs or not state.state.is_success
+    if edit.action(maker) is Action.LEAVE:
+        return name in edit.state(maker).outputs
     before = edit.old.by_name.get(maker)
     # What a step writes to $DAGFS_OUTPUT stands in no spec: it is expected to do so again.
     dropped = before is not None and before.output.name == name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,8 @@ from dagfs.model.state import RunState
 from dagfs.store.runs import RunStore
 
 _AT_FIRST = 2000
-"""So many of the newest runs are looked at when a scheduler begins."""
+"""So many of the newest runs are looked at when a scheduler begins, and the others a few at a time."""
+_A_FEW = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Counted:
     finished: str = ""
     trigger: str = ""
     attempt: int = 1
+    queue: str = ""
 
     @property
     def goes_on(self) -> bool:
@@ -43,12 +46,14 @@ class Counted:
 class Census:
     """The runs of one store, by DAG."""
 
-    def __init__(self, store: RunStore) -> None:
-        self._store = store
+    def __init__(self, store: RunStore, known: Iterable[str] = ()) -> None:
+        """`known` are runs that went on when somebody looked last, whatever their age."""
+        self._store, self._known = store, known
         self._seen: set[str] = set()
         self._active: dict[str, Counted] = {}
         self._last: dict[str, Counted] = {}
         self._wounded: dict[str, Counted] = {}
+        self._older: deque[str] = deque()
         self._began = False
 
     def refresh(self) -> None:
@@ -65,14 +70,25 @@ class Census:
         if not self._began:
             self._began = True
             every = self._store.ids()
-            self._seen.update(every[_AT_FIRST:])
-            return every[:_AT_FIRST]
+            self._seen.update(every)
+            self._older.extend(every[_AT_FIRST:])
+            return list(dict.fromkeys([*every[:_AT_FIRST], *self._known]))
         names = set(self._store.names())
         self._seen &= names
         for dag, run in list(self._last.items()):
             if run.id not in names:
                 del self._last[dag]
         return sorted(names - self._seen)
+
+    def look_at_older(self) -> bool:
+        """Look at some runs that were there before, down to the oldest; whether there are more."""
+        if not self._began:
+            self.refresh()
+        some = [self._older.popleft() for _ in range(min(_A_FEW, len(self._older)))]
+        for run in self._look(some):
+            if run.id not in self._active:
+                self._take(run)
+        return bool(self._older)
 
     def _look(self, run_ids: Collection[str]) -> list[Counted]:
         return [counted(document) for document in self._store.summaries_of(run_ids)]
@@ -132,4 +148,5 @@ def counted(document: Mapping[str, Any]) -> Counted:
         str(document.get("finished") or ""),
         str(document.get("trigger") or ""),
         int(document.get("attempt") or 1),
+        str(document.get("queue") or ""),
     )

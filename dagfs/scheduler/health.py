@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dagfs.engine.checkup import Check, Level
 from dagfs.engine.location import now
+from dagfs.errors import DagfsError
 from dagfs.scheduler.pulse import is_alive
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
@@ -13,10 +14,18 @@ from dagfs.store.ledger import Ledger
 from dagfs.store.waiting import Queue
 
 _NAME = "scheduler"
+_NOT_YOURS = "look at the owner and mode of `runs/.scheduler`"
 
 
 def scheduler_checks(paths: HomePaths) -> Iterator[Check]:
     """What there is to say about it; one that never ran and one that was ended are nobody's trouble."""
+    try:
+        yield from _checks(paths)
+    except (DagfsError, OSError) as error:
+        yield Check(_NAME, Level.PROBLEM, f"its files cannot be read: {error}", _NOT_YOURS)
+
+
+def _checks(paths: HomePaths) -> Iterator[Check]:
     status = Ledger(Disk(), paths.scheduler, now).status()
     queue = Queue(Disk(), paths.scheduler)
     waiting, aside = len(queue.entries()), sum(1 for _ in queue.put_aside())

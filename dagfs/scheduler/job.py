@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from dagfs.scheduler.census import Counted
+from dagfs.store.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,38 @@ class Job:
     retry: bool = False
     """The run exists: go on with it as `dagfs retry` would."""
     tries: int = 0
+
+
+def waiting_of(job: Job, moment: datetime) -> Waiting:
+    """A job as it waits in a queue since `moment`."""
+    return Waiting(
+        id=job.run,
+        dag=job.dag,
+        source=job.source,
+        queue=job.queue,
+        priority=job.priority,
+        created=moment.isoformat(),
+        trigger=job.trigger,
+        params=job.params,
+        reason=job.reason,
+        limit=job.limit,
+    )
+
+
+def job_of(entry: Waiting, text: bytes) -> Job:
+    """What waits in a queue, with its captured spec, as a job."""
+    return Job(
+        entry.id,
+        entry.dag,
+        entry.source,
+        text,
+        trigger=entry.trigger,
+        params=entry.params,
+        queue=entry.queue,
+        limit=entry.limit,
+        queued=True,
+        reason=entry.reason,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,82 +3,98 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import time
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from dagfs.errors import DagfsError, ExitCode
 from dagfs.scheduler.job import Job, Started
+from dagfs.scheduler.spawner import Spawner
 
-_ERROR_BYTES = 4096
+AT_ONCE = max(16, 4 * (os.cpu_count() or 1))
+"""So many commands begin at once; what is due beside them follows as soon as one of them has begun."""
+_SLOW_SEC = 3.0
+
+
+class CannotStart(DagfsError):
+    """This machine has no process or descriptor to spare just now."""
+
+    exit_code = ExitCode.IO_ERROR
 
 
 class Processes:
     """Starts runs with `dagfs run --detach`, which ends as soon as the run exists."""
 
     def __init__(self, home: Path, *, plugins: bool = True) -> None:
-        self._base = [
-            sys.executable,
-            "-m",
-            "dagfs.cli",
-            "-C",
-            str(home),
-            *([] if plugins else ["--no-plugins"]),
-        ]
-        self._starting: list[tuple[Job, subprocess.Popen[bytes], int]] = []
-        self._stopping: list[subprocess.Popen[bytes]] = []
+        self._base = ("-C", str(home), *(() if plugins else ("--no-plugins",)))
+        self._spawner = Spawner()
+        self._wanted: deque[Job] = deque()
+        self._going: dict[int, tuple[Job, float]] = {}
+        self._refused: list[Started] = []
 
     def start(self, job: Job) -> None:
         """Begin to start a run; `ended` tells what came of it."""
-        errors = os.memfd_create("errors")
-        text = os.memfd_create("spec")
-        try:
-            os.write(text, job.text)
-            os.lseek(text, 0, os.SEEK_SET)
-            words = retry_words(job) if job.retry else run_words(job)
-            process = subprocess.Popen(
-                [*self._base, *words],
-                stdin=text,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                start_new_session=True,
-            )
-        except OSError as error:
-            os.write(errors, str(error).encode())
-            process = subprocess.Popen(["false"], stdin=subprocess.DEVNULL)
-        finally:
-            os.close(text)
-        self._starting.append((job, process, errors))
+        self._wanted.append(job)
+        self._ask()
 
     def stop(self, runs: Iterable[str]) -> None:
         """Ask runs to stop; that goes on by itself."""
         for run in runs:
-            self._stopping.append(
-                subprocess.Popen(
-                    [*self._base, "stop", run],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            )
+            self.command("stop", run)
 
-    def adopt(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the end of another child, sooner or later."""
-        self._stopping.append(process)
+    def command(self, *words: str) -> None:
+        """Have another command of this home run; nobody waits for it. DagfsError where that cannot be."""
+        try:
+            self._spawner.ask([*self._base, *words])
+        except OSError as error:
+            raise CannotStart(f"cannot start `dagfs {words[0]}`: {error.strerror}") from None
 
     def ended(self) -> list[Started]:
         """Starts that have succeeded or failed since the last call."""
-        self._stopping = [each for each in self._stopping if each.poll() is None]
-        found, going = [], []
-        for job, process, errors in self._starting:
-            code = process.poll()
-            if code is None:
-                going.append((job, process, errors))
-            else:
-                found.append(Started(job, code, _first_error(errors)))
-        self._starting = going
+        self._spawner.keep_ready()
+        found, self._refused = self._refused, []
+        for each in self._spawner.ended():
+            if each.ticket in self._going:
+                found.append(Started(self._going.pop(each.ticket)[0], each.code, each.error))
+        self._ask()
         return found
+
+    def _ask(self) -> None:
+        while self._wanted and self._beginning() < AT_ONCE:
+            job = self._wanted.popleft()
+            words = retry_words(job) if job.retry else run_words(job)
+            try:
+                ticket = self._spawner.ask([*self._base, *words], job.text)
+            except OSError as error:
+                self._refused.append(Started(job, ExitCode.IO_ERROR, f"cannot start: {error.strerror}"))
+            else:
+                self._going[ticket] = job, time.monotonic()
+
+    def _beginning(self) -> int:
+        """How many are on their way. One that takes long, over its params say, holds up nobody."""
+        young = time.monotonic() - _SLOW_SEC
+        return sum(since >= young for _, since in self._going.values())
+
+    # -- the process behind it ----------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Have it ready before something is due."""
+        self._spawner.keep_ready()
+
+    def fileno(self) -> int:
+        """Readable once `ended` has something to tell; -1 for never."""
+        return self._spawner.fileno()
+
+    def renew(self) -> None:
+        """Have whatever is started from now on begin with the programs as they are now on disk."""
+        self._spawner.renew()
+
+    def close(self) -> None:
+        """Start nothing more; what begins just now goes on."""
+        self._wanted.clear()
+        self._going.clear()
+        self._spawner.close()
 
 
 def run_words(job: Job) -> list[str]:
@@ -86,21 +102,11 @@ def run_words(job: Job) -> list[str]:
     named = [word for name, value in job.params if not name.isdigit() for word in ("-p", f"{name}={value}")]
     by_place = [value for name, value in job.params if name.isdigit()]
     why = ["--reason", job.reason] if job.reason else []
+    queue = ["--queue", job.queue] if job.queue else []
     words = ["run", "--detach", "--id", job.run, "--name", job.dag, "--trigger", job.trigger, "--captured"]
-    return [*words, *why, *named, "--", job.source, *by_place]
+    return [*words, *why, *queue, *named, "--", job.source, *by_place]
 
 
 def retry_words(job: Job) -> list[str]:
     """The command line that goes on with the run of a job."""
     return ["retry", "--detach", "--via", "scheduler", "--reason", job.reason, job.run]
-
-
-def _first_error(fd: int) -> str:
-    """The first line of an error, as people see it."""
-    try:
-        os.lseek(fd, 0, os.SEEK_SET)
-        lines = os.read(fd, _ERROR_BYTES).decode("utf-8", "replace").splitlines()
-    finally:
-        os.close(fd)
-    errors = [line.removeprefix("dagfs: ") for line in lines if line and not line.startswith("  ")]
-    return next((line for line in errors if "warning" not in line), "")

@@ -9,6 +9,7 @@ from dagfs.scheduler.shelf import Shelf
 from dagfs.store.waiting import Queue
 
 _NEXT = 20
+_MOST_ACTIVE = 1000
 
 
 def status_of(shelf: Shelf, scheduler: Scheduler, queue: Queue) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def status_of(shelf: Shelf, scheduler: Scheduler, queue: Queue) -> dict[str, Any
         "next": [{"due": due.isoformat(), "dag": name} for due, name in scheduler.upcoming(_NEXT)],
         "starting": scheduler.starting,
         "running": len(scheduler.active_runs()),
+        "active": scheduler.active_runs()[:_MOST_ACTIVE],
         "queued": len(queue.entries()),
         "set_aside": sum(1 for _ in queue.put_aside()),
         "errors": dict(shelf.errors),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,10 +17,8 @@ from dagfs.engine.home import read_home
 from dagfs.engine.location import now as clock_now
 from dagfs.engine.reading import reading_options
 from dagfs.errors import DagfsError
-from dagfs.scheduler.again import next_retry, reason
-from dagfs.scheduler.census import Census, Counted
-from dagfs.scheduler.inbox import Inbox
-from dagfs.scheduler.job import Job
+from dagfs.scheduler.census import Census
+from dagfs.scheduler.chores import LOOK_SEC, Chores
 from dagfs.scheduler.launch import Processes
 from dagfs.scheduler.limits import limits_of
 from dagfs.scheduler.loop import Scheduler
@@ -39,11 +35,11 @@ UNWATCHED_SEC = 5.0
 """How often files are looked at where changes are not noticed."""
 ALIVE_SEC = 10.0
 """The sign of life is never older."""
-LOOK_SEC = 1.0
-"""How often queues, pauses and watched files are looked at, and the clock with them."""
-_HOUSEKEEPING_SEC = 10.0
-_CLEAN_SEC = 3600.0
 _AFTER_ERROR_SEC = 5.0
+_OLDER_SEC = 0.1
+"""Between two looks at older runs, after a start."""
+_SLICE_SEC = 0.2
+"""So long files are read before anything else gets its turn."""
 
 
 @dataclass
@@ -63,10 +59,9 @@ class Service:
         self._engine, self._say, self._stop_runs = engine, say, stop_runs
         self.ledger = Ledger(home.disk, home.paths.scheduler, clock_now, self._told)
         self.queue = Queue(home.disk, home.paths.scheduler)
-        self.census = Census(home.store)
+        self.census = Census(home.store, self.ledger.status().get("active", ()))
         self.launcher = Processes(home.paths.root, plugins=home.settings.plugins is not False)
         self.shelf = Shelf(home.paths, reading_options(home, executors=engine.plugins.executors))
-        self.inbox = Inbox(home.paths.root, self.ledger)
         self.scheduler = Scheduler(
             self.ledger,
             self.queue,
@@ -76,15 +71,15 @@ class Service:
             zone=home.settings.timezone,
             limits=limits_of(home.settings),
         )
+        self._chores = Chores(home.paths, self.ledger, self.shelf, self.census, self.scheduler, self.launcher)
         self._notifier = Notifier(os.environ)
         self._wishes = _Wishes()
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._watcher = Watcher(home.paths.dags, self.wake)
         self._began = clock_now()
         self._lag = 0.0
-        self._error = ""
-        self._next_rescan = self._next_chores = self._next_files = 0.0
-        self._next_clean = time.monotonic() + 60
+        self._error = self._told_problem = ""
+        self._next_rescan = 0.0
         self._alive = -ALIVE_SEC
 
     # -- the whole life -----------------------------------------------------------------------
@@ -94,18 +89,17 @@ class Service:
         self._engine.home.store.ensure()
         self.ledger.prepare()
         asked = self._catch_signals()
+        self.launcher.prepare()
         self._watcher.start()
         self._tell_watching()
         try:
             self._rescan()
+            while self.shelf.is_unfinished and not self._wishes.stop:
+                self._rescan()
             self.ledger.note("scheduler_started", pid=os.getpid(), dags=len(self.shelf.dags))
             self._notifier.tell("READY=1")
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._reader, selectors.EVENT_READ)
-                while not self._wishes.stop:
-                    pause = self._step()
-                    if selector.select(pause):
-                        self._drain()
+            while not self._wishes.stop:
+                self._wait(self._step())
         finally:
             self._end()
         return asked[-1] if asked else 0
@@ -115,10 +109,16 @@ class Service:
         with suppress(BlockingIOError, OSError):
             os.write(self._writer, b"w")
 
-    def _drain(self) -> None:
-        with suppress(BlockingIOError):
-            while os.read(self._reader, 4096):
-                pass
+    def _wait(self, pause: float) -> None:
+        """Until something happens, and no longer than that."""
+        poller = select.poll()
+        for fd in (self._reader, self.launcher.fileno()):
+            if fd >= 0:
+                poller.register(fd, select.POLLIN)
+        if poller.poll(pause * 1000):
+            with suppress(BlockingIOError):
+                while os.read(self._reader, 4096):
+                    pass
 
     def _catch_signals(self) -> list[int]:
         asked: list[int] = []
@@ -142,8 +142,11 @@ class Service:
         self._notifier.tell("STOPPING=1")
         signal.set_wakeup_fd(-1)
         self._watcher.stop()
-        if self._stop_runs:
-            self.launcher.stop(self.scheduler.active_runs())
+        with suppress(DagfsError):
+            if self._stop_runs:
+                self.census.refresh()
+                self.launcher.stop(self.scheduler.active_runs())
+        self.launcher.close()
         with suppress(DagfsError):
             self.ledger.note("scheduler_stopped", pid=os.getpid())
             self._write_status(None, stopped=True)
@@ -156,20 +159,23 @@ class Service:
             self._notice_files()
             if self._wishes.reload:
                 self._reload()
-            self._chores()
+            self._chores.do()
             due = self.scheduler.upcoming(1)
             if due:
                 late = (clock_now() - due[0][0]).total_seconds()
                 self._lag = late if late > 0 else self._lag
             wake = self.scheduler.turn()
+            older = self.census.look_at_older()
+            self._live(wake)
             self._error = ""
         except DagfsError as error:
             return self._trouble(error.message)
         except Exception as error:  # noqa: BLE001 - whatever it is, all other DAGs are still to be started
             return self._trouble(f"{type(error).__name__}: {error}")
         pause = self._pause(wake)
-        self._live(wake)
-        return pause
+        if self.shelf.is_unfinished:
+            return 0.0
+        return min(pause, _OLDER_SEC) if older else pause
 
     def _trouble(self, message: str) -> float:
         if message != self._error:
@@ -195,7 +201,8 @@ class Service:
 
     def _notice_files(self) -> None:
         paths, folders = self._watcher.settled()
-        if folders or self.shelf.has_unsettled or time.monotonic() >= self._next_rescan:
+        waiting = self.shelf.has_unsettled or self.shelf.is_unfinished
+        if folders or waiting or time.monotonic() >= self._next_rescan:
             self._rescan(paths)
         elif paths:
             self._took(self.shelf.look(paths))
@@ -203,7 +210,9 @@ class Service:
     def _rescan(self, settled: list[Any] | None = None) -> None:
         if self._watcher.check():
             self._tell_watching()
-        self._took(self.shelf.rescan(settled or ()))
+        deadline = time.monotonic() + _SLICE_SEC
+        enough = lambda: self._wishes.stop or time.monotonic() > deadline  # noqa: E731
+        self._took(self.shelf.rescan(settled or (), enough))
         every = UNWATCHED_SEC if self._watcher.problem else RESCAN_SEC
         self._next_rescan = time.monotonic() + every
 
@@ -218,75 +227,16 @@ class Service:
             self._alive = -ALIVE_SEC
 
     def _tell_watching(self) -> None:
-        if self._watcher.problem:
-            self.ledger.note("not_watching", reason=self._watcher.problem, every_sec=UNWATCHED_SEC)
-
-    @property
-    def _watching_files(self) -> bool:
-        return any(dag.schedule.watch for dag in self.shelf.dags.values())
-
-    def _look_for_files(self) -> None:
-        paused = self.ledger.paused()
-        for dag in list(self.shelf.dags.values()):
-            if dag.schedule.watch and dag.text and not dag.schedule.suspend and dag.name not in paused:
-                for job in self.inbox.new_files(dag):
-                    self.scheduler.submit(job)
-                    self.inbox.had(dag, job)
-
-    # -- chores -------------------------------------------------------------------------------
-
-    def _chores(self) -> None:
-        moment = time.monotonic()
-        if moment >= self._next_files and self._watching_files:
-            self._look_for_files()
-            self._next_files = moment + LOOK_SEC
-        if moment >= self._next_chores:
-            self._next_chores = moment + _HOUSEKEEPING_SEC
-            if any(dag.retry_policy.limit for dag in self.shelf.dags.values()):
-                self._retry_failed()
-        if moment >= self._next_clean:
-            self._next_clean = moment + _CLEAN_SEC
-            if any(not dag.retention.is_empty for dag in self.shelf.dags.values()):
-                self._clean()
-
-    def _retry_failed(self) -> None:
-        self.census.refresh()
-        policies = {dag.name: dag.retry_policy for dag in self.shelf.dags.values() if dag.retry_policy.limit}
-        for run in self.census.wounded:
-            policy = policies.get(run.dag)
-            when = next_retry(run, policy, clock_now()) if policy else None
-            if policy is None or when is None:
-                self.census.forget(run.id)
-            elif when <= clock_now() and run.id not in self.scheduler.starting:
-                self._retry(run, reason(run, policy))
-
-    def _retry(self, run: Counted, why: str) -> None:
-        now = self.census.look_again(run.id)
-        if now is None or now.state != run.state or now.attempt != run.attempt:
-            return
-        self.census.forget(run.id)
-        if self._engine.home.store.paths(run.id).next_spec.exists():
-            self.ledger.note("not_retried", run=run.id, reason="somebody is editing its spec")
-        else:
-            self.scheduler.retry(Job(run.id, run.dag, "", b"", trigger="retry", reason=why))
-
-    def _clean(self) -> None:
-        """In a process of its own: looking through many runs must not make anything late."""
-        words = ["-m", "dagfs.cli", "-C", str(self._engine.home.paths.root), "clean", "--yes"]
-        self.launcher.adopt(
-            subprocess.Popen(
-                [sys.executable, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        )
+        before, problem = self._told_problem, self._watcher.problem
+        self._told_problem = problem
+        if problem and problem != before:
+            self.ledger.note("not_watching", reason=problem, every_sec=UNWATCHED_SEC)
 
     def _reload(self) -> None:
         self._wishes.reload = False
         settings = read_home(self._engine.home.paths.root).settings
-        self.scheduler.zone, self.scheduler.limits = settings.timezone, limits_of(settings)
+        self.scheduler.configure(settings.timezone, limits_of(settings))
+        self.launcher.renew()
         self.ledger.note("reloaded")
         self._rescan(list(self.shelf.dags))
 
@@ -316,6 +266,7 @@ class Service:
                 "lag_sec": round(self._lag, 3),
                 "error": self._error,
                 "watching": not self._watcher.problem,
+                "problem": self._watcher.problem,
                 **status_of(self.shelf, self.scheduler, self.queue),
             }
         )

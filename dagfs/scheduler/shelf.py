@@ -61,13 +61,17 @@ class Shelf:
         self._home, self._options, self._clock = home, options, clock
         self.dags: dict[str, Shelved] = {}
         self._unsettled: dict[str, Stamp] = {}
+        self.is_unfinished = False
+        """The last look at all files was broken off."""
 
-    def rescan(self, settled: Iterable[Path] = ()) -> set[str]:
+    def rescan(self, settled: Iterable[Path] = (), enough: Callable[[], bool] = lambda: False) -> set[str]:
         """Look at every file; the keys of those that came, changed or went.
 
-        A file that changed a moment ago is left for later, unless it is among `settled`.
+        A file that changed a moment ago is left for later, unless it is among `settled`. Once `enough` says
+        so the rest is left as well, and `is_unfinished`.
         """
         known_settled = {str(path) for path in settled}
+        self.is_unfinished = False
         there: set[str] = set()
         changed: set[str] = set()
         for path in dags.names(self._home):
@@ -75,6 +79,9 @@ class Shelf:
             there.add(key)
             if self._look(key, path, str(path) in known_settled):
                 changed.add(key)
+                if enough():
+                    self.is_unfinished = True
+                    return changed
         for key in self.dags.keys() - there:
             del self.dags[key]
             changed.add(key)

@@ -5,7 +5,9 @@ What it says is a hint about which files to look at, and when: a rescan finds wh
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,26 @@ from watchdog.observers.api import BaseObserver
 
 from dagfs.store.dags import is_dag_name
 
+_LOG = logging.getLogger("watchdog")
+_MOUNTS = "/proc/self/mountinfo"
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+_REMOTE = frozenset(
+    (
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "ceph",
+        "afs",
+        "lustre",
+        "gfs2",
+        "ocfs2",
+        "vboxsf",
+        "virtiofs",
+    )
+)
 QUIET_SEC = 0.2
 """How long nothing may happen to a file after it was closed or moved here."""
 _CREATED_SEC = 0.5
@@ -39,12 +61,14 @@ class Watcher:
         self._folders_changed = False
         self._observer: BaseObserver | None = None
         self._identity: tuple[int, int] | None = None
+        self._complaints = _Complaints(self.missed)
         self.problem = ""
-        """Why files are only looked at from time to time; empty while changes are noticed."""
+        """Why files are to be looked at often as well; empty while changes are noticed."""
 
     def start(self) -> None:
         """Begin to watch; where that cannot be, `problem` says why."""
         observer = Observer()
+        _LOG.addHandler(self._complaints)
         try:
             self._identity = _identity(self._folder)
             observer.schedule(_Handler(self.noticed), str(self._folder), recursive=True)
@@ -55,8 +79,12 @@ class Watcher:
                 observer.stop()
             return
         self._observer, self.problem = observer, ""
+        kind = remote_kind(self._folder)
+        if kind:
+            self.problem = f"{self._folder} is on {kind}, which does not tell what other machines change"
 
     def stop(self) -> None:
+        _LOG.removeHandler(self._complaints)
         if self._observer is not None:
             self._observer.stop()
             self._observer.join(timeout=1)
@@ -70,6 +98,12 @@ class Watcher:
         self.stop()
         self.start()
         return True
+
+    def missed(self) -> None:
+        """Something happened, and it is not known to what: too much at once for the system's queue."""
+        with self._lock:
+            self._folders_changed = True
+        self._wake()
 
     def noticed(self, kind: str, path: str, is_folder: bool) -> None:
         """Something happened to a path."""
@@ -101,6 +135,17 @@ class Watcher:
             return max(0.0, min(self._ready.values()) - self._clock()) if self._ready else None
 
 
+class _Complaints(logging.Handler):
+    """Hears of what watchdog has no event for, such as an overflow: it says so in its log alone."""
+
+    def __init__(self, missed: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._missed = missed
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - its text is watchdog's own affair
+        self._missed()
+
+
 class _Handler(FileSystemEventHandler):
     def __init__(self, noticed: Callable[[str, str, bool], None]) -> None:
         self._noticed = noticed
@@ -111,6 +156,29 @@ class _Handler(FileSystemEventHandler):
         for path in (event.src_path, event.dest_path):
             if path:
                 self._noticed(event.event_type, os.fsdecode(path), event.is_directory)
+
+
+def remote_kind(folder: Path, table: str | None = None) -> str:
+    """The kind of file system a folder is on where other machines may write to it, else "".
+
+    `table` is what /proc/self/mountinfo says.
+    """
+    try:
+        text = Path(_MOUNTS).read_text(errors="surrogateescape") if table is None else table
+    except OSError:
+        return ""
+    here, found = os.path.realpath(folder), ("", "")
+    for line in text.splitlines():
+        words = line.split(" ")
+        if "-" not in words or len(words) < words.index("-") + 2:
+            continue
+        point = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), words[4])
+        inside = here == point or here.startswith(point.rstrip("/") + "/")
+        # The last one of a place lies on top of those before.
+        if inside and len(point) >= len(found[0]):
+            found = point, words[words.index("-") + 1]
+    kind = found[1]
+    return kind if kind in _REMOTE or kind.startswith("fuse.") else ""
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

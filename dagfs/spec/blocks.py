@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,6 @@ from dagfs.spec import keys
 from dagfs.spec.config import canonical
 from dagfs.spec.names import is_variable_name
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind, plain
-from dagfs.spec.printed import printed
 from dagfs.spec.reader import Reader
 
 PROVIDERS = ("env", "file")
@@ -45,7 +45,7 @@ def _pairs(reader: Reader, node: Node, what: str) -> Iterator[Entry]:
 def _value(node: Node) -> str:
     if isinstance(node, Scalar):
         return "" if node.value is None else node.text
-    return printed(plain(node))
+    return json.dumps(plain(node), ensure_ascii=False, separators=(",", ":"))
 
 
 def secrets(reader: Reader, entry: Entry) -> tuple[Secret, ...]:

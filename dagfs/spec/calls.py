@@ -119,15 +119,13 @@ def foreach(reader: Reader, fields: Fields, where: Entry) -> Parallel:
         item=f"foreach.{name}",
         key=_key(reader, fields["key"], f"foreach.{name}") if "key" in fields else "",
         collect=tuple(_collect(reader, fields["collect"])) if "collect" in fields else (),
-        may_be_empty=True,
+        is_foreach=True,
     )
 
 
 def _key(reader: Reader, entry: Entry, item: str) -> str:
     """`${foreach.item.id}` is the field `id`; anything else stays a text with references."""
     text = reader.string(entry.value, entry.key).strip()
-    if text == f"${{{item}}}":
-        return ""
     field = re.fullmatch(rf"\$\{{{re.escape(item)}\.([A-Za-z0-9_-]+)\}}", text)
     return field[1] if field else text
 

@@ -33,6 +33,8 @@ _FREE = frozenset(
         "headers",
         "query",
         "form",
+        "files",
+        "args",
         "env",
         "environment",
         "labels",

@@ -77,19 +77,19 @@ def written(node: Node) -> str:
     """A document that says what `node` does: a key a line, everything below in flow style."""
     if not isinstance(node, Mapping) or not node.entries:
         return _flow(node) + "\n"
-    return "".join(f"{_quoted(entry.key)}: {_flow(entry.value)}\n" for entry in node.entries)
+    return "".join(f"{quoted(entry.key)}: {_flow(entry.value)}\n" for entry in node.entries)
 
 
 def _flow(node: Node) -> str:
     if isinstance(node, Scalar):
         # What is no text was written plain; its digits are kept as they are.
-        return _quoted(node.text) if isinstance(node.value, str) else node.text or "null"
+        return quoted(node.text) if isinstance(node.value, str) else node.text or "null"
     if isinstance(node, Sequence):
         return f"[{', '.join(map(_flow, node.items))}]"
-    return "{" + ", ".join(f"{_quoted(entry.key)}: {_flow(entry.value)}" for entry in node.entries) + "}"
+    return "{" + ", ".join(f"{quoted(entry.key)}: {_flow(entry.value)}" for entry in node.entries) + "}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A double-quoted scalar; every character that is not printable ASCII as an escape that YAML knows."""
     found = []
     for char in text:

@@ -109,13 +109,18 @@ def commands_in(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def by_name(declared: Sequence[Param], overrides: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Given values by the parameter they are for; a number names the one in that place, named or not."""
+def by_name(
+    declared: Sequence[Param], overrides: Sequence[tuple[str, str]], *, places: bool = True
+) -> dict[str, str]:
+    """Given values by the parameter they are for.
+
+    With `places` a number names the parameter in that place, also a named one (Dagu 2).
+    """
     names = {param.name for param in declared}
     given: dict[str, str] = {}
     for name, value in overrides:
         place = int(name) if name.isascii() and name.isdigit() else 0
-        at_place = name not in names and 0 < place <= len(declared)
+        at_place = places and name not in names and 0 < place <= len(declared)
         given[declared[place - 1].name if at_place else name] = value
     return given
 
@@ -131,7 +136,7 @@ def evaluate_params(
     Overrides are data: nothing in them is expanded. Names and places that are not declared are
     appended. Raises Unevaluable.
     """
-    given = by_name(declared, overrides)
+    given = by_name(declared, overrides, places=not evaluator.backquotes)
     variables = dict(scope.variables)
     found: dict[str, str] = {}
     layer = replace(scope, variables=variables, namespaces={**scope.namespaces, "params": found})

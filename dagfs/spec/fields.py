@@ -313,6 +313,15 @@ _STEP = {
         "Whether its two output streams have a log each or one together.", "log_output", "the DAG's"
     ),
     "mail_on_error": Field("Send mail when the step fails.", "flag", "false"),
+    "idempotent": Field(
+        "`false`: once started, a retry runs the step again only with `--ack STEP`.", "flag", "true"
+    ),
+    "inputs": Field(
+        "Files that the step's work is made with, as paths or globs; a plan says which of them changed "
+        "since. With `strict: true` that is a question, as an edit of the step is.",
+        "inputs",
+        example="inputs: [transform.sh, lib/**/*.py]",
+    ),
     "script": Field(
         "A text that goes into a file and is run by its `#!` line, else by the shell. With a `command` "
         "beside it, that is the interpreter.",
@@ -380,7 +389,6 @@ _STEP = {
     ),
     "config": Field("The executor's settings, or what its action takes; `with` is the same.", "map"),
     "worker_selector": Field("Labels of the machines that may run it."),
-    "inputs": Field("What the step reads."),
     "dependencies": Field("Packages that the step's script needs."),
     "output_schema": Field("What the step's output must look like."),
     "llm": Field("A question to a language model."),
@@ -504,6 +512,10 @@ _EXEC = {
     "command": Field("The program.", "text", needed=True),
     "args": Field("Its arguments.", "texts"),
 }
+_INPUTS = {
+    "files": Field("The files, as paths or globs relative to the step's working directory.", "texts"),
+    "strict": Field("A change of one of them is a question, and not only a warning.", "flag", "false"),
+}
 _APPROVAL = {
     "prompt": Field("What to ask.", "text"),
     "input": Field("Names of values that may be given with the approval; they become outputs.", "texts"),
@@ -580,6 +592,7 @@ PLACES = (
     Place("steps.parallel", keys.PARALLEL, _PARALLEL),
     Place("steps.foreach", keys.FOREACH, _FOREACH),
     Place("steps.approval", keys.APPROVAL, _APPROVAL),
+    Place("steps.inputs", keys.INPUTS, _INPUTS),
     Place("defaults", keys.DEFAULTS, {name: _STEP[name] for name in keys.DEFAULTS.used.split()}),
     Place("actions", keys.ACTION, _ACTION),
     Place("secrets", keys.SECRET, _SECRET),

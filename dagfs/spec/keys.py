@@ -100,11 +100,11 @@ STEP = Keys(
     used="name id description command run script exec shell shell_args working_dir env depends output "
     "outputs stdout stderr continue_on retry_policy repeat_policy preconditions timeout_sec signal_on_stop "
     "executor type config action container call params parallel foreach value routes approval log_output "
-    "mail_on_error",
+    "mail_on_error idempotent inputs",
     aliases={"precondition": "preconditions", "dir": "working_dir", "with": "config"},
-    unused="worker_selector inputs dependencies output_schema llm messages tools agent shell_packages",
+    unused="worker_selector dependencies output_schema llm messages tools agent shell_packages",
     only1="executor precondition dir",
-    only2="with shell_args inputs dependencies output_schema routes value tools approval foreach outputs "
+    only2="with shell_args dependencies output_schema routes value tools approval foreach outputs "
     "exec action agent",
     aliases1={"run": "call"},
 )
@@ -122,6 +122,7 @@ EXECUTOR = Keys(used="type config", aliases={"with": "config"})
 EXEC = Keys(used="command args")
 PARALLEL = Keys(used="items max_concurrent")
 FOREACH = Keys(used="items as key max_concurrent steps collect")
+INPUTS = Keys(used="files strict")
 APPROVAL = Keys(used="prompt input required rewind_to")
 SECRET = Keys(used="name provider key options", unused="ref")
 MAIL_ON = Keys(used="failure success wait")

@@ -47,6 +47,8 @@ class Reading:
     type: str = "graph"
     reason: str = ""
     """Why it was read in this dialect."""
+    is_guess: bool = False
+    """No key of the file tells its dialect."""
     remarks: tuple[Problem, ...] = ()
     """Where the other dialect would have understood the file in another way; of severity `note`."""
 
@@ -83,7 +85,15 @@ def parse(data: bytes, file: str, *, options: Options | None = None) -> Reading:
     wrong = any(problem.severity == "error" for problem in problems)
     type_ = dag.type if dag else dialect.type
     notes = () if wrong else tuple(text.problem(*each, "note") for each in remarks(text.documents, dialect))
-    return Reading(None if wrong else dag, tuple(problems), dialect.name, type_, dialect.reason, notes)
+    return Reading(
+        None if wrong else dag,
+        tuple(problems),
+        dialect.name,
+        type_,
+        dialect.reason,
+        dialect.is_guess,
+        notes,
+    )
 
 
 def _filled(text: yaml.Text) -> tuple[Node, ...]:

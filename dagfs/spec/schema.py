@@ -192,6 +192,9 @@ SHAPES: dict[str, Shape] = {
     "routes": Shape(
         "a map from value or pattern to steps", {"type": "object", "additionalProperties": _TEXTS}
     ),
+    "inputs": Shape(
+        "a list of files, or a map", {"anyOf": [{"type": [*_SCALARS, "array"]}, _ref("steps.inputs")]}
+    ),
     "approval": Shape("a map", {"anyOf": [{"enum": [True, None]}, _ref("steps.approval")]}),
     "outputs": Shape(
         "a list of names or maps",

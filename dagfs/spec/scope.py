@@ -78,7 +78,9 @@ class Scope:
             return _at_path(self.variables[name], path)
         first, _, rest = path.partition(".")
         if name == "steps" and first in self.steps:
-            return _of_step(self.steps[first], rest)
+            step = self.steps[first]
+            everything = json.dumps(dict(step.outputs), ensure_ascii=False, separators=(",", ":"))
+            return everything if rest == "outputs" else _of_step(step, rest)
         return self.variables.get(path) if name in _NAMESPACES and name not in self.namespaces else None
 
 

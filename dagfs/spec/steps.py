@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagfs.model.dag import HANDLER_EVENTS, Call, Executor, Mark, Step
+from dagfs.model.dag import HANDLER_EVENTS, Call, Executor, Inputs, Mark, Step
 from dagfs.spec import actions, calls, check, documents, keys, outputs, placement, policies, variables
 from dagfs.spec.drafts import Draft, name_drafts
 from dagfs.spec.inherited import Inherited
@@ -37,6 +37,20 @@ def log_output(reader: Reader, entry: Entry) -> str:
         hint = reader.suggestion(said, _LOGS)
         reader.error(entry.value.mark, f"{entry.key} must be 'separate' or 'merged', not '{said}'", hint)
     return said if said in _LOGS else ""
+
+
+def inputs(reader: Reader, entry: Entry) -> Inputs:
+    """A list of files, or a map of `files` and `strict`; what Dagu means by the key is not used."""
+    node = entry.value
+    if not isinstance(node, Mapping):
+        return Inputs(reader.strings(node, entry.key))
+    if node.get("files") is None:
+        message = f"key '{entry.key}' is not used by this version, but for the key files in it"
+        reader.warning(entry.mark, message)
+        return Inputs()
+    found = reader.fields(node, keys.INPUTS, entry.key)
+    strict = "strict" in found and reader.boolean(found["strict"].value, "strict")
+    return Inputs(reader.strings(found["files"].value, "files") if "files" in found else (), strict)
 
 
 @dataclass(slots=True)
@@ -338,6 +352,8 @@ _READERS: dict[str, Callable[[Reader, Entry], Any]] = {
     "script": _text,
     "working_dir": _text,
     "log_output": log_output,
+    "idempotent": lambda reader, entry: reader.boolean(entry.value, entry.key),
+    "inputs": inputs,
     "approval": calls.approval,
     **policies.COMMON,
 }

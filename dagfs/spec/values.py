@@ -42,12 +42,15 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
 _HARMLESS = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 
 
-def expand(text: str, scope: Scope, *, keep_unknown: bool = True, quote: bool = False) -> str:
+def expand(
+    text: str, scope: Scope, *, keep_unknown: bool = True, quote: bool = False, escapes: bool = True
+) -> str:
     """The text with known references replaced by their values, for fields no shell reads.
 
     `${X:-word}` gives `word` where X is unknown or empty; the other expansions of POSIX work too.
-    `\\$X` is the text `$X`. Unknown references stay as they are, or become empty. With `quote` a
-    reference that stands alone in double quotes becomes a quoted text, as in a JSON document.
+    `\\$X` is the text `$X`, or without `escapes` stays as it is. Unknown references stay as they are, or
+    become empty. With `quote` a reference that stands alone in double quotes becomes a quoted text, as in
+    a JSON document.
     Raises Unset for `${X:?word}`.
     """
     if "$" not in text:
@@ -62,7 +65,7 @@ def expand(text: str, scope: Scope, *, keep_unknown: bool = True, quote: bool = 
             place = dollar + 1
             continue
         value, end = found
-        out.append(text[place : dollar - 1 if escaped else dollar])
+        out.append(text[place : dollar - 1 if escaped and escapes else dollar])
         if quote and not escaped and text[dollar - 1 : dollar] == text[end : end + 1] == '"':
             value = json.dumps(value, ensure_ascii=False)[1:-1]
         out.append(text[dollar:end] if escaped else value)

@@ -107,6 +107,12 @@ class Claim:
         """The claim of a child, whose folder need not be there yet. The lock stays this claim's."""
         return Claim(self._disk, self.paths.child(name), self._lock, self.token, self._now)
 
+    def of(self, paths: RunPaths) -> Claim:
+        """The claim of another run of the same family."""
+        if (paths.family or paths.root) != (self.paths.family or self.paths.root):
+            raise ValueError(f"{paths.root} is not of the family of {self.paths.root}")
+        return Claim(self._disk, paths, self._lock, self.token, self._now)
+
     def create_child(
         self, name: str, header: RunHeader, spec: bytes, attempt: AttemptHeader, dag: Dag
     ) -> Claim:

@@ -339,6 +339,11 @@ class HomePaths:
         return self.root / "base.yaml"
 
     @property
+    def profiles(self) -> Path:
+        """Where steps run in place of what their specs say, a file each."""
+        return self.root / "profiles"
+
+    @property
     def dags(self) -> Path:
         return self.root / "dags"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,16 @@ class Ledger:
     # -- log and sign of life -----------------------------------------------------------------
 
     def note(self, event: str, **data: Any) -> None:
-        """Append a line to the scheduler's log; the log before the last is forgotten."""
+        """Append a line to the scheduler's log; the log before the last is forgotten.
+
+        On a full disk the line is lost: what it tells of has happened all the same.
+        """
         record = {"time": _text(self._now()), "event": event, **data}
         self._told(record)
-        line = json.dumps(record).encode() + b"\n"
+        with suppress(DagfsError):
+            self._append(json.dumps(record).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
         log = self._disk.open_append(self.paths.log)
         try:
             log.write(line)

@@ -46,7 +46,9 @@ def status_document(run: Run, *, as_of: tuple[int, int], complete: bool = False)
         "handlers": {name: _handler(attempt.n, handler) for name, handler in attempt.handlers.items()},
         "counts": dict(Counter(str(step.state) for step in attempt.steps.values())),
         "plugins": dict(attempt.header.plugins),
+        **({"profile": attempt.header.profile.name} if attempt.header.profile else {}),
         "error": _error(attempt),
+        **({"queue": header.queue} if header.queue else {}),
         **({"truncated": True} if truncated else {}),
     }
 
@@ -106,6 +108,7 @@ def _extras(step: StepRun) -> Mapping[str, Any]:
     found = {
         "kept": step.kept,
         "stale": step.stale,
+        "left": step.left,
         "tolerated": step.tolerated,
         "signal": step.signal,
         "until": step.until,
@@ -113,6 +116,7 @@ def _extras(step: StepRun) -> Mapping[str, Any]:
         "children": {name: child.as_data() for name, child in step.children.items()},
         "chosen": list(step.chosen) if step.chosen is not None else None,
         "waits_for": dict(step.question) if step.question and step.state is StepState.WAITING else None,
+        "executor": step.executor,
         "answer": step.word.as_data() if step.word else None,
     }
     return {key: value for key, value in found.items() if value}

@@ -66,14 +66,20 @@ class Queue:
         """Whether such a run waits, or was set aside."""
         return self._paths.waiting(run_id).root.exists() or self._paths.set_aside(run_id).root.exists()
 
+    def is_empty(self) -> bool:
+        """Whether nothing waits; costs one look at a folder."""
+        return not _ids(self._paths.queue)
+
+    def survey(self) -> tuple[list[Waiting], list[str]]:
+        """What `entries` says, and the ids of entries that cannot be read."""
+        found = {run_id: self._try(run_id) for run_id in _ids(self._paths.queue)}
+        entries = [entry for entry in found.values() if entry is not None]
+        entries.sort(key=lambda each: (-each.priority, each.created, each.id))
+        return entries, [run_id for run_id, entry in found.items() if entry is None]
+
     def entries(self) -> list[Waiting]:
         """All that wait and can be read, in the order they are started: by priority, then by age."""
-        found = [entry for run_id in _ids(self._paths.queue) if (entry := self._try(run_id))]
-        return sorted(found, key=lambda each: (-each.priority, each.created, each.id))
-
-    def broken(self) -> list[str]:
-        """Ids of entries that cannot be read."""
-        return [run_id for run_id in _ids(self._paths.queue) if self._try(run_id) is None]
+        return self.survey()[0]
 
     def _try(self, run_id: str) -> Waiting | None:
         try:

@@ -25,7 +25,7 @@ def test_without_a_verb_there_is_help(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
-        (["rety", "@"], 2, "did you mean retry?"),
+        (["rety", "@"], 2, "did you mean retry"),
         (["status", "--jsn"], 2, "did you mean --json?"),
         (["nonsense"], 2, "unknown command 'nonsense'"),
         (["stop"], 2, "RUN"),

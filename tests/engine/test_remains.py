@@ -70,6 +70,6 @@ def test_what_is_shared_is_ended_once_and_kept_where_that_failed(tmp_path: Path)
     for name in ("one", "two"):
         left(paths, name, words, "at_end")
     broken = left(paths, "three", ["false"], "at_end")
-    end_shared(DISK, paths)
+    assert end_shared(DISK, paths) == ["what steps shared could not be ended: cleaning up ended with 1"]
     assert (tmp_path / "count").read_text() == "x\n"
     assert list(tmp_path.glob("attempts/*/*/*/at_end.*")) == [broken]

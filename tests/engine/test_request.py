@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dagfs.engine.environment import StepUnready
-from dagfs.engine.operations import check_settings
+from dagfs.engine.preflight import check_settings
 from dagfs.engine.request import prepare
 from dagfs.hooks.executor import Process, StepRequest
 from dagfs.model.dag import Step

@@ -26,6 +26,8 @@ class Web:
     port: int = 0
     heard: list[dict[str, Any]] = field(default_factory=list)
     scheme: str = "http"
+    go: threading.Event = field(default_factory=threading.Event)
+    """Once set, `/held` is answered."""
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
         return f"{self.scheme}://{host}:{self.port}{path}"
@@ -33,7 +35,7 @@ class Web:
 
 @contextmanager
 def web(context: ssl.SSLContext | None = None) -> Iterator[Web]:
-    """Answers by path: /status/503, /redirect?to=URL&code=302, /drop, /slow; anything else is echoed as JSON."""
+    """Answers by path: /status/503, /redirect?to=URL&code=302, /drop, /slow, /held; all else is echoed as JSON."""
     found = Web(scheme="https" if context else "http")
     released = threading.Event()
 
@@ -71,6 +73,8 @@ def web(context: ssl.SSLContext | None = None) -> Iterator[Web]:
                 self.end_headers()
                 released.wait(60)
             else:
+                if self.path == "/held":
+                    found.go.wait(60)
                 self.answer(200, said)
 
         def answer(self, status: int, value: object, **headers: str) -> None:

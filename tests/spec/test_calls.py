@@ -114,7 +114,7 @@ def test_the_body_of_foreach_is_a_document_of_the_users_own_lines() -> None:
         item="foreach.it",
         key="id",
         collect=(Variable("x", "${one.outputs.y}"),),
-        may_be_empty=True,
+        is_foreach=True,
     )
     assert "- id: one  # with a comment\n    run: |\n      echo ${foreach.it}\n" in found.call.body
     body = read(found.call.body.encode(), "body.yaml", options=Options(dialect="dagu2"))

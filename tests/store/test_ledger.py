@@ -95,6 +95,6 @@ def test_what_is_set_aside_says_why(ledger: Ledger, home: HomePaths) -> None:
     assert [(run, why) for run, why, _ in queue.put_aside()] == [("r1", "no good")]
     assert queue.has("r1")
     (home.scheduler.queue / "half").mkdir()
-    assert queue.broken() == ["half"]
+    assert queue.survey()[1] == ["half"]
     queue.remove("r1")
     assert not queue.has("r1")

@@ -1,0 +1,135 @@
+"""`python -m dagfs.cli.spawner FD`: forks a `dagfs` command for each request of a scheduler.
+
+It has one thread, holds no lock and has read no home, so its children are like fresh processes but for
+the time they would need to load. A home's plugins are loaded by the child that opens it. It ends with the
+scheduler.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+from dagfs.cli.main import main, verb_parser
+from dagfs.engine.shim import close_inherited, name_process
+from dagfs.errors import ExitCode
+from dagfs.hooks.manager import PluginManager
+from dagfs.scheduler.spawner import REPLY, REQUEST
+from dagfs.store.record import warm_up
+
+_VERBS = ("run", "retry", "stop")
+_FDS = 3
+
+
+def serve(wire: socket.socket) -> None:
+    """Start what is asked for, and say how it ended, until the scheduler is gone."""
+    going: dict[int, tuple[int, int]] = {}
+    poller = select.poll()
+    poller.register(wire, select.POLLIN)
+    while True:
+        for fd, _ in poller.poll():
+            if fd in going:
+                poller.unregister(fd)
+                os.close(fd)
+                pid, ticket = going.pop(fd)
+                _reply(wire, ticket, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                continue
+            request, fds = _receive(wire)
+            if len(request) != REQUEST.size:
+                return
+            (ticket,) = REQUEST.unpack(request)
+            pid, pidfd = _start(fds)
+            if pid:
+                going[pidfd] = pid, ticket
+                poller.register(pidfd, select.POLLIN)
+            else:
+                _reply(wire, ticket, ExitCode.IO_ERROR)
+
+
+def _receive(wire: socket.socket) -> tuple[bytes, list[int]]:
+    """The next request; empty once the scheduler is gone and all it asked for has been begun."""
+    while True:
+        try:
+            request, fds, _, _ = socket.recv_fds(wire, REQUEST.size, _FDS)
+        except ConnectionResetError:
+            # Said once, where answers are left unread; what was asked before is still to come.
+            continue
+        return request, fds
+
+
+def _reply(wire: socket.socket, ticket: int, code: int) -> None:
+    # Where the scheduler has gone, what it asked for is still there to be begun.
+    with suppress(OSError):
+        wire.send(REPLY.pack(ticket, code))
+
+
+def _start(fds: list[int]) -> tuple[int, int]:
+    """Fork a child for a request: its pid and pidfd, or zeros, with the reason in its standard error."""
+    pid = 0
+    try:
+        if len(fds) != _FDS:
+            return 0, 0
+        pid = os.fork()
+        if not pid:
+            _be_the_command(*fds)
+        return pid, os.pidfd_open(pid)
+    except OSError as error:
+        if pid:
+            # Nobody could hear of its end; it is too young to have done anything.
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        os.write(fds[-1], f"cannot start a process: {error.strerror}".encode())
+        return 0, 0
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _be_the_command(words: int, given: int, errors: int) -> None:
+    """All of the child's life: the same as `dagfs WORDS`."""
+    code: int = ExitCode.BUG
+    try:
+        os.setsid()
+        with open(words, encoding="ascii", closefd=False) as file:
+            sys.argv = ["dagfs", *json.load(file)]
+        os.dup2(given, 0)
+        os.dup2(errors, 2)
+        close_inherited()
+        name_process("dagfs")
+        gc.enable()
+        code = main(sys.argv[1:])
+    finally:
+        os._exit(code)
+
+
+def prepare() -> None:
+    """Load what commands need, but nothing that belongs to a home."""
+    for verb in _VERBS:
+        # Made once, so that the patterns argparse goes by are compiled.
+        verb_parser(verb)[1].format_usage()
+    PluginManager().load_built_ins()
+    warm_up()
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+
+
+def spawn(fd: int) -> int:
+    """The whole program."""
+    name_process("dagfs-spawner")
+    # Somebody who is asked to end lets the scheduler know by being gone.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    prepare()
+    with socket.socket(fileno=fd) as wire:
+        serve(wire)
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(spawn(int(sys.argv[1])))

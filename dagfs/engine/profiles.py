@@ -1,0 +1,83 @@
+"""Finds a profile by its name: in dagfs.yaml, else in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from dagfs.engine.home import Home
+from dagfs.engine.settings import place_of
+from dagfs.errors import NotFound, Problem, SpecError, UsageError
+from dagfs.model.profile import Profile
+from dagfs.spec.profiles import read_profile
+from dagfs.spec.yaml import load_plain
+
+_SUFFIXES = (".yaml", ".yml")
+_LARGEST = 1 << 20
+
+
+def find_profile(home: Home, name: str) -> Profile:
+    """The profile of that name, or in that file; none at all for an empty name.
+
+    Raises NotFound, SpecError with every problem.
+    """
+    if not name:
+        return Profile()
+    if "/" in name or name.endswith(_SUFFIXES):
+        return _from_file(name, Path(name))
+    said = home.settings.profiles
+    if name in said:
+        source = place_of(f"profiles.{name}", home.paths.root, os.environ)[0]
+        return read_profile(name, said[name], source)[0]
+    for suffix in _SUFFIXES:
+        path = home.paths.profiles / f"{name}{suffix}"
+        if path.is_file():
+            return _from_file(name, path)
+    known = names(home)
+    near = get_close_matches(name, known, 1)
+    listed = f"there are {', '.join(known)}" if known else "name them under `profiles:` in dagfs.yaml"
+    raise NotFound(f"there is no profile {name!r}", hint=f"did you mean {near[0]!r}?" if near else listed)
+
+
+def names(home: Home) -> list[str]:
+    """The profiles that the home has."""
+    try:
+        files = [each.stem for each in home.paths.profiles.iterdir() if each.name.endswith(_SUFFIXES)]
+    except OSError:
+        files = []
+    return sorted({*home.settings.profiles, *files})
+
+
+def _from_file(name: str, path: Path) -> Profile:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise NotFound(f"there is no profile file {path}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    data, marks = load_plain(text, str(path))
+    profile, wrong = read_profile(name, data, str(path))
+    problems = []
+    for where, message in wrong:
+        while where and where not in marks:
+            where = where.rpartition(".")[0]
+        mark = marks.get(where)
+        problems.append(
+            Problem(str(path), mark.line if mark else 1, mark.column if mark else 1, _said(where, message))
+        )
+    if problems:
+        raise SpecError(problems)
+    return profile
+
+
+def _said(where: str, message: str) -> str:
+    return f"{where}: {message}" if where else message
+
+
+def digest(profile: Profile) -> str:
+    """Names what it says; for plan ids."""
+    return hashlib.sha256(json.dumps(profile.as_data(), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""What a scheduler does beside the clock: looks for files, retries failed runs, has old ones removed."""
+
+from __future__ import annotations
+
+import time
+
+from dagfs.engine.location import now as clock_now
+from dagfs.scheduler.again import next_retry, reason
+from dagfs.scheduler.census import Census, Counted
+from dagfs.scheduler.inbox import Inbox
+from dagfs.scheduler.job import Job
+from dagfs.scheduler.launch import Processes
+from dagfs.scheduler.loop import Scheduler
+from dagfs.scheduler.shelf import Shelf
+from dagfs.store.layout import HomePaths
+from dagfs.store.ledger import Ledger
+
+LOOK_SEC = 1.0
+_RETRY_SEC = 10.0
+_CLEAN_SEC = 3600.0
+_FIRST_CLEAN_SEC = 60.0
+
+
+class Chores:
+    """Each is done at its own pace, and only where a DAG asks for it."""
+
+    def __init__(
+        self,
+        home: HomePaths,
+        ledger: Ledger,
+        shelf: Shelf,
+        census: Census,
+        scheduler: Scheduler,
+        launcher: Processes,
+    ) -> None:
+        self._home, self._ledger, self._shelf, self._census = home, ledger, shelf, census
+        self._scheduler, self._launcher = scheduler, launcher
+        self._inbox = Inbox(home.root, ledger)
+        self._next_look = self._next_retry = 0.0
+        self._next_clean = time.monotonic() + _FIRST_CLEAN_SEC
+
+    def do(self) -> None:
+        """Whatever it is time for."""
+        moment, dags = time.monotonic(), self._shelf.dags.values()
+        if moment >= self._next_look:
+            self._next_look = moment + LOOK_SEC
+            if any(dag.schedule.watch for dag in dags):
+                self._look_for_files()
+        if moment >= self._next_retry:
+            self._next_retry = moment + _RETRY_SEC
+            if any(dag.retry_policy.limit for dag in dags):
+                self._retry_failed()
+        if moment >= self._next_clean:
+            self._next_clean = moment + _CLEAN_SEC
+            if any(not dag.retention.is_empty for dag in dags):
+                # In a process of its own: looking through many runs must not make anything late.
+                self._launcher.command("clean", "--yes")
+
+    def _look_for_files(self) -> None:
+        paused = self._ledger.paused()
+        for dag in list(self._shelf.dags.values()):
+            if dag.schedule.watch and dag.text and not dag.schedule.suspend and dag.name not in paused:
+                for job in self._inbox.new_files(dag):
+                    self._scheduler.submit(job)
+                    self._inbox.had(dag, job)
+
+    def _retry_failed(self) -> None:
+        self._census.refresh()
+        dags = self._shelf.dags.values()
+        policies = {dag.name: dag.retry_policy for dag in dags if dag.retry_policy.limit}
+        for run in self._census.wounded:
+            policy = policies.get(run.dag)
+            when = next_retry(run, policy, clock_now()) if policy else None
+            if policy is None or when is None:
+                self._census.forget(run.id)
+            elif when <= clock_now() and run.id not in self._scheduler.starting:
+                self._retry(run, reason(run, policy))
+
+    def _retry(self, run: Counted, why: str) -> None:
+        now = self._census.look_again(run.id)
+        if now is None or now.state != run.state or now.attempt != run.attempt:
+            return
+        self._census.forget(run.id)
+        if self._home.run(run.id).next_spec.exists():
+            self._ledger.note("not_retried", run=run.id, reason="somebody is editing its spec")
+        else:
+            self._scheduler.retry(Job(run.id, run.dag, "", b"", trigger="retry", reason=why))

@@ -1,0 +1,209 @@
+"""Brings runs on their way: starts them, has them wait in queues, or holds them until others have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from dagfs.errors import DagfsError, ExitCode, Refused
+from dagfs.scheduler.admission import Limits, Place, Room, limit_of, place_of
+from dagfs.scheduler.job import Job, Launcher, Runs, Started, job_of, waiting_of
+from dagfs.store.ledger import Ledger
+from dagfs.store.waiting import Queue, Waiting
+
+TRY_AGAIN = timedelta(seconds=10)
+_MOST_TRIES = 3
+_FINAL = (ExitCode.USAGE, ExitCode.SPEC_INVALID, ExitCode.NOT_FOUND, ExitCode.REFUSED, ExitCode.NOTHING_TO_DO)
+"""Codes of commands that would fail again."""
+_NOT_OURS = (ExitCode.NOTHING_TO_DO, ExitCode.BUSY)
+"""Codes of a retry that somebody else was faster with."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A start that waits for runs to end, or for a moment."""
+
+    job: Job
+    runs: tuple[str, ...] = ()
+    wait_sec: float = 0
+    until: datetime | None = None
+
+
+class Dispatch:
+    """All runs that are to be, from the decision until they exist."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: Queue,
+        runs: Runs,
+        launcher: Launcher,
+        now: Callable[[], datetime],
+        limits: Limits,
+    ) -> None:
+        self._ledger, self._queue, self._runs, self._launcher = ledger, queue, runs, launcher
+        self._now, self.limits = now, limits
+        self._starting: dict[str, Job] = {}
+        self._held: list[Held] = []
+
+    # -- what there is ------------------------------------------------------------------------
+
+    @property
+    def starting(self) -> list[str]:
+        """Runs that are being started."""
+        return sorted(self._starting)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits for runs to end."""
+        return not self._held and self._queue.is_empty()
+
+    def is_taken(self, run_id: str) -> bool:
+        """The run exists, or waits, or is on its way."""
+        return run_id in self._starting or self._queue.has(run_id) or self._runs.exists(run_id)
+
+    def uncertain(self, key: str) -> Iterator[datetime]:
+        """The instants of a DAG file whose runs may not exist yet."""
+        for job in (*self._starting.values(), *(held.job for held in self._held)):
+            if job.key == key and job.instant is not None:
+                yield job.instant
+
+    def is_starting(self, key: str) -> bool:
+        """A run of that DAG file is on its way, and it will be told of in a moment."""
+        return any(job.key == key for job in self._starting.values())
+
+    def active(self, dag: str) -> list[str]:
+        """Runs of a DAG that go on or are about to."""
+        last = self._runs.last(dag)
+        if last is not None and not last.goes_on:
+            # Somebody may have retried it.
+            self._runs.look_again(last.id)
+        starting = [job.run for job in self._starting.values() if job.dag == dag]
+        held = [each.job.run for each in self._held if each.job.dag == dag]
+        return list(dict.fromkeys([*self._runs.active_of(dag), *starting, *held]))
+
+    def next_held(self) -> datetime | None:
+        """When something that is held may go; None where only the end of a run can free it."""
+        return min((held.until for held in self._held if held.until is not None), default=None)
+
+    # -- into it ------------------------------------------------------------------------------
+
+    def admit(self, job: Job) -> None:
+        """Start a run, or let it wait where there is no room for it."""
+        why = self._room().lacks(Place(job.dag, job.queue), job.limit)
+        if why:
+            self.enqueue(job, why)
+        else:
+            self.launch(job)
+
+    def enqueue(self, job: Job, why: str) -> None:
+        """Let a run wait until there is room."""
+        try:
+            self._queue.put(waiting_of(job, self._now()), job.text)
+        except Refused:
+            return
+        self._ledger.note("queued", dag=job.dag, run=job.run, reason=why)
+
+    def hold(self, job: Job, runs: Iterable[str], wait_sec: float = 0) -> None:
+        """Start a run some seconds after other runs have ended."""
+        self._held.append(Held(job, tuple(runs), wait_sec))
+
+    def drop_held(self, dag: str) -> None:
+        """Forget what is held of a DAG."""
+        self._held = [each for each in self._held if each.job.dag != dag]
+
+    def drop_waiting(self, dag: str, why: str) -> None:
+        """Take what the clock let wait of a DAG out of the queue."""
+        for entry in self._queue.entries():
+            if entry.dag == dag and entry.trigger == "schedule":
+                self._queue.remove(entry.id)
+                self._ledger.note("passed_over", dag=dag, run=entry.id, reason=why)
+
+    def launch(self, job: Job) -> None:
+        """Start a run."""
+        if job.run not in self._starting:
+            self._starting[job.run] = job
+            self._launcher.start(job)
+
+    # -- what came of it ----------------------------------------------------------------------
+
+    def take(self, started: Started) -> tuple[Job, str] | None:
+        """A start has come to something: the job, and why it was no use; None where it is tried again."""
+        job = self._starting.pop(started.job.run, started.job)
+        if started.code == 0 or (not job.retry and self._runs.exists(job.run)):
+            self._began(job, started.code)
+            return job, ""
+        error = started.error or f"its command ended with {started.code}"
+        if job.retry and started.code in _NOT_OURS:
+            self._ledger.note("not_retried", dag=job.dag, run=job.run, reason=error)
+            return job, ""
+        if started.code in _FINAL or job.tries + 1 >= _MOST_TRIES:
+            self._ledger.note("not_started", dag=job.dag, run=job.run, reason=error)
+            if job.queued:
+                self._queue.set_aside(job.run, error)
+            return job, error
+        again = replace(job, tries=job.tries + 1)
+        self._held.append(Held(again, until=self._now() + TRY_AGAIN))
+        return None
+
+    def _began(self, job: Job, code: int) -> None:
+        if code == 0:
+            what = "retried" if job.retry else "started"
+            self._ledger.note(what, dag=job.dag, run=job.run, trigger=job.trigger)
+        if job.queued:
+            self._queue.remove(job.run)
+        self._runs.look_again(job.run)
+
+    # -- out of it ----------------------------------------------------------------------------
+
+    def release(self, moment: datetime) -> None:
+        """Start what waited for other runs to end, or for a moment."""
+        held, self._held = self._held, []
+        for each in held:
+            goes_on = set(self._runs.active_of(each.job.dag)) | self._starting.keys()
+            if goes_on.intersection(each.runs):
+                self._held.append(each)
+            elif each.until is None and each.wait_sec:
+                self._held.append(replace(each, until=moment + timedelta(seconds=each.wait_sec)))
+            elif each.until is not None and each.until > moment:
+                self._held.append(each)
+            elif each.job.queued or each.job.retry:
+                self.launch(each.job)
+            else:
+                self.admit(each.job)
+
+    def pump(self, paused: Mapping[str, object]) -> None:
+        """Start what waits in queues and has room now."""
+        if self._queue.is_empty():
+            return
+        entries, broken = self._queue.survey()
+        for run_id in broken:
+            self._ledger.note("set_aside", run=run_id, reason="its record is damaged")
+            self._queue.set_aside(run_id, "its record is damaged")
+        room = self._room()
+        busy = {held.job.run for held in self._held} | self._starting.keys()
+        for entry in entries:
+            is_paused = entry.dag in paused or f"queue:{entry.queue or entry.dag}" in paused
+            if entry.id not in busy:
+                self._try_entry(entry, room, is_paused)
+
+    def _try_entry(self, entry: Waiting, room: Room, is_paused: bool) -> None:
+        if self._runs.exists(entry.id):
+            self._queue.remove(entry.id)
+            return
+        place = place_of(entry)
+        if is_paused or room.lacks(place, limit_of(entry)):
+            return
+        try:
+            text = self._queue.spec(entry.id)
+        except DagfsError as error:
+            self._queue.set_aside(entry.id, error.message)
+            return
+        room.take(place)
+        self.launch(job_of(entry, text))
+
+    def _room(self) -> Room:
+        places = [Place(job.dag, job.queue) for job in self._starting.values()]
+        going = (run for run in self._runs.active.values() if run.id not in self._starting)
+        return Room(self.limits, [*places, *(Place(run.dag, run.queue) for run in going)])

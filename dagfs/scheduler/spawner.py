@@ -1,0 +1,213 @@
+"""Runs `dagfs` commands by having a process forked that has dagfs loaded already.
+
+That process, the spawner, is a program of its own with one thread (`dagfs.cli.spawner`): what it forks
+inherits neither the scheduler's threads nor its descriptors, and begins in milliseconds. The two talk
+through a socket: a request is a number and three descriptors (the words as JSON, standard input, standard
+error), the answer that number with an exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from dagfs.errors import ExitCode
+
+REQUEST = struct.Struct("!Q")
+REPLY = struct.Struct("!Qi")
+PROGRAM = "dagfs.cli.spawner"
+_ERROR_BYTES = 4096
+_BEGIN_AGAIN_SEC = 5.0
+_END_SEC = 1.0
+_TAKEN_SEC = 5.0
+_OF_THE_SERVICE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS")
+"""What systemd tells the scheduler alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended."""
+
+    ticket: int
+    code: int
+    """Its exit code; negative where a signal killed it."""
+    error: str = ""
+    """The first line of what it complained of."""
+
+
+class Spawner:
+    """The scheduler's side. A spawner that dies is replaced; what it was asked for is reported as failed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wire: socket.socket | None = None
+        self._asked: dict[int, int] = {}
+        self._lost: list[int] = []
+        self._tickets = 0
+        self._is_old = False
+        self._began = -_BEGIN_AGAIN_SEC
+
+    @property
+    def pid(self) -> int:
+        """The process, 0 while there is none."""
+        return self._process.pid if self._process else 0
+
+    def fileno(self) -> int:
+        """Readable once a command has ended; -1 while there is nothing to wait for."""
+        return self._wire.fileno() if self._wire else -1
+
+    def ask(self, words: Sequence[str], text: bytes = b"") -> int:
+        """Have `dagfs WORDS` run with `text` on its standard input; a number that `ended` tells it by.
+
+        OSError where it cannot be asked for now; nothing was started then.
+        """
+        self._tickets += 1
+        errors = os.memfd_create("errors")
+        try:
+            self._send(json.dumps(list(words)).encode(), text, errors)
+        except BaseException:
+            os.close(errors)
+            raise
+        self._asked[self._tickets] = errors
+        return self._tickets
+
+    def _send(self, words: bytes, text: bytes, errors: int) -> None:
+        with _memory(words) as said, _memory(text) as given:
+            fds = [said.fileno(), given.fileno(), errors]
+            try:
+                self._put(fds)
+            except (BrokenPipeError, ConnectionResetError):
+                self._lose()
+                self._put(fds)
+
+    def _put(self, fds: list[int]) -> None:
+        wire = self._wire or self._begin()
+        deadline = time.monotonic() + _TAKEN_SEC
+        while True:
+            try:
+                socket.send_fds(wire, [REQUEST.pack(self._tickets)], fds)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    # It takes nothing any more: stopped, or swapped out for good.
+                    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+                poller = select.poll()
+                poller.register(wire, select.POLLOUT)
+                poller.poll(100)
+
+    def ended(self) -> list[Ended]:
+        """The commands that have ended since the last call."""
+        found = []
+        while self._wire is not None:
+            try:
+                reply = self._wire.recv(REPLY.size)
+            except BlockingIOError:
+                break
+            except ConnectionError:
+                reply = b""
+            if len(reply) != REPLY.size:
+                self._lose()
+                break
+            ticket, code = REPLY.unpack(reply)
+            found.append(Ended(ticket, code, _first_error(self._asked.pop(ticket))))
+        lost, self._lost = self._lost, []
+        gone = "the process that starts runs was ended"
+        found += [Ended(ticket, ExitCode.IO_ERROR, gone) for ticket in lost]
+        return found
+
+    def keep_ready(self) -> None:
+        """Have one that waits for work, so that nobody has to wait for it."""
+        if self._is_old and not self._asked:
+            self.close()
+        if self._wire is None and time.monotonic() - self._began >= _BEGIN_AGAIN_SEC:
+            with suppress(OSError):
+                self._begin()
+
+    def renew(self) -> None:
+        """Have a new one soon, with programs and environment as they are now; the old one finishes first."""
+        self._is_old = True
+
+    def close(self) -> None:
+        """End it once it has begun all it was asked for; what it started goes on."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        for fd in self._asked.values():
+            os.close(fd)
+        self._asked.clear()
+        self._began = -_BEGIN_AGAIN_SEC
+        self._reap(_END_SEC)
+
+    def _begin(self) -> socket.socket:
+        """Start the process. It has the scheduler's environment, and no descriptor but its socket."""
+        self._began, self._is_old = time.monotonic(), False
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", PROGRAM, str(theirs.fileno())],
+                env={name: value for name, value in os.environ.items() if name not in _OF_THE_SERVICE},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._wire = ours
+        return ours
+
+    def _lose(self) -> None:
+        """It is gone, or says what makes no sense: nobody knows what came of what it was asked for."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        for fd in self._asked.values():
+            os.close(fd)
+        self._lost += self._asked
+        self._asked.clear()
+        self._reap(0)
+
+    def _reap(self, patience: float) -> None:
+        """Take note of its end, which is not waited for any longer than that, in seconds."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def _memory(data: bytes) -> BinaryIO:
+    """A file that is nowhere, to read `data` from."""
+    file = os.fdopen(os.memfd_create("given"), "w+b")
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+def _first_error(fd: int) -> str:
+    """The first line of an error, as people see it."""
+    try:
+        lines = os.pread(fd, _ERROR_BYTES, 0).decode("utf-8", "replace").splitlines()
+    finally:
+        os.close(fd)
+    errors: Iterable[str] = (line.removeprefix("dagfs: ") for line in lines if not line.startswith("  "))
+    return next((line for line in errors if line and "warning" not in line), "")

@@ -1,0 +1,156 @@
+"""Keeps, for every DAG with a schedule, how far it has been dealt with and when it is due next."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+
+from dagfs.errors import DagfsError
+from dagfs.scheduler.due import mended
+from dagfs.scheduler.instants import delay, next_due
+from dagfs.scheduler.shelf import Shelved
+from dagfs.store.ledger import Ledger
+
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class Track:
+    """How far one DAG's schedule has been dealt with."""
+
+    dag: Shelved
+    watermark: datetime
+    due: datetime | None = None
+    """When it is next, on the clock; the jitter is counted in."""
+    error: str = ""
+    """Why the last start came to nothing."""
+    saved: datetime | None = None
+    """The watermark on disk."""
+
+
+class Timekeeper:
+    """The tracks of one scheduler. A heap of due times spares looking at those that are not due."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        now: Callable[[], datetime],
+        zone: str,
+        uncertain: Callable[[str], Iterable[datetime]],
+    ) -> None:
+        """`uncertain` has the instants of a DAG file whose runs may not exist yet."""
+        self._ledger, self._now, self.zone, self._uncertain = ledger, now, zone, uncertain
+        self.tracks: dict[str, Track] = {}
+        self._heap: list[tuple[datetime, int, str]] = []
+        self._order = count()
+        self._unsaved: set[str] = set()
+
+    # -- which there are ----------------------------------------------------------------------
+
+    def update(self, dags: Mapping[str, Shelved], changed: Iterable[str]) -> None:
+        """Take note of DAG files that came, changed or went."""
+        for key in changed:
+            dag = dags.get(key)
+            if dag is None or not dag.schedule.entries:
+                self.tracks.pop(key, None)
+            elif key in self.tracks:
+                self._changed(self.tracks[key], dag)
+            else:
+                self._came(key, dag)
+        self.save_left()
+
+    def _came(self, key: str, dag: Shelved) -> None:
+        known = self._ledger.watermark(key)
+        if known is not None and known[1] == dag.digest:
+            track = Track(dag, known[0], saved=known[0])
+        else:
+            # New here, or another schedule by now: what is past was never promised.
+            track = Track(dag, self._now())
+            self._unsaved.add(key)
+        self.tracks[key] = track
+        self.plan(track)
+
+    def _changed(self, track: Track, dag: Shelved) -> None:
+        same = track.dag.digest == dag.digest
+        track.dag = dag
+        if not same:
+            track.watermark, track.saved = self._now(), None
+            self._unsaved.add(track.dag.key)
+            self.plan(track)
+
+    # -- what is due --------------------------------------------------------------------------
+
+    def is_due(self, moment: datetime) -> bool:
+        """Whether any is due, as far as the heap knows."""
+        return bool(self._heap) and self._heap[0][0] <= moment
+
+    def take_due(self, moment: datetime) -> list[Track]:
+        """Those whose time has come, each once."""
+        found: dict[str, Track] = {}
+        while self.is_due(moment):
+            due, _, key = heapq.heappop(self._heap)
+            track = self.tracks.get(key)
+            if track is not None and (track.due is None or due >= track.due):
+                found[key] = track
+        return list(found.values())
+
+    def plan(self, track: Track) -> None:
+        """Put down when to look at a DAG again."""
+        schedule = track.dag.schedule
+        found = next_due(schedule, self.zone, track.watermark)
+        track.due = found[0] + delay(track.dag.key, schedule) if found else None
+        if track.due is not None:
+            self._remind(track.due, track.dag.key)
+
+    def again(self, track: Track, when: datetime) -> None:
+        """Look at a DAG once more, whose watermark has not moved."""
+        self._remind(when, track.dag.key)
+
+    def _remind(self, when: datetime, key: str) -> None:
+        heapq.heappush(self._heap, (when, next(self._order), key))
+
+    def next(self) -> datetime | None:
+        """When there is something to look at again; None where nothing is known to be."""
+        while self._heap and self._heap[0][2] not in self.tracks:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def upcoming(self, limit: int) -> list[tuple[datetime, str]]:
+        """The next starts: when, and of which DAG."""
+        known = [(track.due, track.dag.name) for track in self.tracks.values() if track.due is not None]
+        return heapq.nsmallest(limit, known)
+
+    # -- watermarks ---------------------------------------------------------------------------
+
+    def save(self, track: Track) -> None:
+        """Write down how far a DAG is dealt with: up to the first start that is not certain yet."""
+        uncertain = min(self._uncertain(track.dag.key), default=None)
+        until = track.watermark if uncertain is None else uncertain - _SECOND
+        if until != track.saved:
+            self._ledger.set_watermark(track.dag.key, until, track.dag.digest)
+            track.saved = until
+
+    def save_left(self) -> None:
+        """Write down from when on new schedules are promised, as soon as the disk takes it."""
+        while self._unsaved:
+            key = next(iter(self._unsaved))
+            if key in self.tracks:
+                try:
+                    self.save(self.tracks[key])
+                except DagfsError as error:
+                    self.tracks[key].error = error.message
+                    return
+            self._unsaved.discard(key)
+
+    def went_back(self, moment: datetime) -> Iterator[Track]:
+        """The tracks that are ahead of the clock, put right: ids see to it that nothing runs twice."""
+        for track in self.tracks.values():
+            late = delay(track.dag.key, track.dag.schedule)
+            track.watermark, back = mended(track.watermark, moment - late if track.due else moment)
+            if back:
+                yield track
+                self.save(track)
+                self.plan(track)
