@@ -47,6 +47,14 @@ UNUSABLE = {
         "step 'b' depends on 'laod', which does not exist",
     ),
     "a key twice": (b"steps: []\nsteps: []\n", "odd.yaml:2:1"),
+    "a step like a path": (
+        b"steps: [{name: ../../etc/passwd, run: x}]",
+        "the name '../../etc/passwd' must not hold '/'",
+    ),
+    "a step like an option": (
+        b"steps: [{name: --kill, run: x}]",
+        "the name '--kill' must not begin with '-'",
+    ),
     "a step called ..": (b"steps: [{name: '..', run: x}]", "a step cannot be called '..'"),
     "a step with a line break": (b'steps: [{name: "a\\nb", run: x}]', "control characters"),
     "a DAG called ../x": (b"name: ../x\n" + STEP.encode(), "the name '../x' may hold only"),

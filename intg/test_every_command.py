@@ -40,10 +40,11 @@ USES = {
     "edit": Use("r1", (0,), "value"),
     "plan": Use("r1", json="value"),
     "diff": Use("r1", (1,), "value"),
+    "spec": Use("log r1", json="value"),
     "retry": Use("r1", (1,), "events", live="✗ a failed"),
     "rerun": Use("r1 --id r2", (1,), "events", live="✗ a failed"),
     "approve": Use("w1", json="events", live="✓ ask succeeded"),
-    "reject": Use("w1", (1,), "events", live="ask rejected"),
+    "reject": Use("w1", (1,), "events", live="✗ ask rejected"),
     "mark": Use("r1 a succeeded -m why", json="value"),
     "stop": Use("w1", json="value"),
     "show": Use("r1", json="value"),
@@ -51,7 +52,7 @@ USES = {
     "scheduler": Use("--status", (0, 1), "value"),
     "next": Use("-n 3", json="value"),
     "pause": Use("job"),
-    "resume": Use("job"),
+    "resume": Use("nightly"),
     "enqueue": Use("job --id q1"),
     "backfill": Use("nightly --from 2026-11-01 --to 2026-11-03 -n", json="lines"),
     "clean": Use("-n --keep-last 1", json="value"),
@@ -60,6 +61,7 @@ USES = {
     "queue": Use(json="value"),
     "runs": Use(json="value"),
     "ls": Use(json="value"),
+    "import": Use("dagu old --dry-run", json="value"),
     "validate": Use("job", json="value"),
     "fsck": Use(json="value"),
     "plugins": Use(json="value"),
@@ -88,6 +90,8 @@ def failed(home: Home) -> Home:
     home.dag("job", "steps: [{name: a, run: 'echo hi; false'}]\n")
     home.dag("ask", "steps: [{name: ask, run: 'true', approval: {prompt: sure?}}]\n")
     home.dag("nightly", "schedule: '30 2 * * *'\nsteps: [{name: a, run: 'true'}]\n")
+    home.dagfs("pause", "nightly").exits(0)
+    home.shell("mkdir -p old/dags; echo 'steps: [{name: a, command: date}]' > old/dags/other.yaml")
     home.dagfs("run", "job", "--id", "r1").exits(1)
     home.edit(("echo hi", "echo ho"))
     home.dagfs("run", "ask", "--id", "w1").exits(6)

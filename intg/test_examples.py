@@ -83,6 +83,19 @@ def training(home: Home) -> None:
     assert home.dagfs("logs", "@", "evaluate").out == "slope 3.02 after 5 epochs\n"
 
 
+def regions(home: Home) -> None:
+    """The late region fails alone, and only it runs again."""
+    home.dagfs("run", "regions", "-p", "late=south").exits(1).says("1 of 3 children did not succeed")
+    south = next(path for path in (home.run / "children").iterdir() if "south" in path.name)
+    home.dagfs("edit", f"{home.run.name}/{south.name}", "--no-editor").exits(0)
+    edit = south / "spec.next.yaml"
+    edit.write_text(edit.read_text().replace('!= "$LATE"', '!= "nobody"'))
+    home.dagfs("retry", "@").exits(0)
+    assert home.dagfs("logs", "@", "report", "--stdout").out == "3 of 3 regions are in\n"
+    attempts = [len(list((path / "attempts").iterdir())) for path in (home.run / "children").iterdir()]
+    assert sorted(attempts) == [1, 1, 2]
+
+
 def release(home: Home) -> None:
     """Nothing is published before somebody has looked."""
     published = home.path / "dags/published/2026-10.csv"
@@ -115,6 +128,7 @@ STORIES: dict[str, Callable[[Home], None]] = {
     "configured": configured,
     "training": training,
     "checks": checks,
+    "regions": regions,
     "release": release,
 }
 

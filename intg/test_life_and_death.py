@@ -53,6 +53,24 @@ def test_a_step_that_is_stopped_before_its_last_repetition_is_not_done(home: Hom
     assert home.states() == {"poll": "aborted"}
 
 
+def test_a_condition_that_outlives_its_engine_can_be_stopped(home: Home) -> None:
+    home.dag(
+        "poll",
+        """
+        steps:
+          - name: poll
+            run: "true"
+            repeat_policy: {repeat: while, condition: 'touch "$DAG_DESK/looking"; exec sleep 600'}
+        """,
+    )
+    engine = home.start("run", "poll")
+    engine.until(home.file("looking").exists, "the look")
+    engine.kill()
+    home.dagfs("stop", "@").exits(0)
+    assert home.pids("dagfs-shim") == []
+    home.dagfs("stop", "@").exits(7).says("was interrupted")
+
+
 def test_a_handler_that_outlives_its_engine_is_seen_and_stopped(home: Home) -> None:
     home.dag(
         "bye",

@@ -47,7 +47,9 @@ def test_a_step_that_failed_there_is_run_again_here_and_the_spec_stays_as_it_is(
 
     plan = home.dagfs("plan", "@", "--profile", "local").exits(0)
     plan.says("keep load", "in shell instead of ssh", "--profile local")
-    steps = {each["step"]: each for each in home.dagfs("plan", "@", "--profile", "local", "--json").json["steps"]}
+    steps = {
+        each["step"]: each for each in home.dagfs("plan", "@", "--profile", "local", "--json").json["steps"]
+    }
     assert (steps["train"]["executor"], steps["train"]["before"]) == ("shell", "ssh")
     home.dagfs("retry", "@", "--profile", "local").exits(0)
     assert home.lines("said") == ["with loaded in ", "with loaded in here"]
@@ -66,7 +68,7 @@ def test_a_step_that_failed_there_is_run_again_here_and_the_spec_stays_as_it_is(
 
 
 def test_a_retry_without_a_profile_goes_back_to_where_the_spec_says(home: Home) -> None:
-    home.dag("job", "steps:\n  - name: a\n    run: test -n \"$HERE\" && exit 3; exit 4\n")
+    home.dag("job", 'steps:\n  - name: a\n    run: test -n "$HERE" && exit 3; exit 4\n')
     home.settings("profiles:\n  other:\n    '*': {env: {HERE: 'yes'}}\n")
     home.dagfs("run", "job", "--profile", "other").exits(1).says("exit 3")
     home.dagfs("retry", "@").exits(1).says("exit 4")
@@ -93,7 +95,9 @@ def test_files_that_cannot_be_reached_from_the_new_place_are_named_before_anythi
         "profiles:\n  far:\n    sum: {executor: ssh, with: {host: far.example}}\n"
         "  shared:\n    sum: {executor: shell, sees_files: true}\n"
     )
-    home.dagfs("run", "job", "--profile", "far").exits(5).says("'sum'", "ssh", "${load.artifacts}", "made by 'load'")
+    home.dagfs("run", "job", "--profile", "far").exits(5).says(
+        "'sum'", "ssh", "${load.artifacts}", "made by 'load'"
+    )
     assert not home.runs()
     home.dagfs("run", "job").exits(1)
     plan = home.dagfs("retry", "@", "--profile", "far").exits(5)
@@ -144,7 +148,7 @@ def test_a_sub_dag_runs_where_the_profile_of_its_parent_says(home: Home) -> None
 
 
 def test_a_plan_that_was_made_for_a_profile_is_carried_out_with_it(home: Home) -> None:
-    home.dag("job", "steps:\n  - name: a\n    run: test \"$HERE\" = yes\n")
+    home.dag("job", 'steps:\n  - name: a\n    run: test "$HERE" = yes\n')
     (home.path / "profiles").mkdir()
     profile = home.path / "profiles" / "other.yaml"
     profile.write_text("a: {env: {HERE: 'yes'}}\n")

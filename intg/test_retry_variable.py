@@ -10,7 +10,7 @@ params:
   - day: monday
 steps:
   - name: a
-    run: echo a >> "$DAG_DESK/count"
+    run: echo "a ${day}" >> "$DAG_DESK/count"
   - name: b
     depends: a
     run: |
@@ -27,7 +27,7 @@ def test_it_continues_that_run_and_nobody_below_sees_it(home: Home) -> None:
     home.dagfs("run", "job", "--id", "first").exits(1)
     home.file("go").touch()
     home.dagfs("run", "job", env={"DAGFS_RETRY_RUN_ID": "first"}).exits(0).says("runs/first attempt 2")
-    assert home.lines("count") == ["a", "b unset 1 false 1", "b unset 2 true 1"]
+    assert home.lines("count") == ["a monday", "b unset 1 false 1", "b unset 2 true 1"]
     assert sorted(path.name.split("-")[-2] for path in home.runs() if path.name != "first") == ["inner"] * 2
     home.dagfs("run", "job", env={"DAGFS_RETRY_RUN_ID": "first"}).exits(7)
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from intg.home import Engine, Home, eventually
+from intg.small_disk import needs_root, small_disk
 
 STEPS = "steps:\n  - name: work\n    command: echo done >> $DAG_DESK/done\n"
 
@@ -85,6 +87,155 @@ def test_three_schedulers_and_kill_9_start_each_instant_once(home: Home) -> None
     assert len(home.lines("done")) == len(names)
     for scheduler in schedulers[2:]:
         finish(scheduler)
+
+
+def test_kill_9_again_and_again_misses_no_start_and_doubles_none(home: Home) -> None:
+    names = [f"dag{place}" for place in range(10)]
+    for place, name in enumerate(names):
+        home.dag(name, f'schedule: {{at: "{soon(4 + 0.8 * place)}"}}\n{STEPS}')
+    for made in range(len(names) + 1):
+        scheduler = home.start("scheduler")
+        scheduler.until(lambda made=made: len(home.runs()) >= made, f"{made} runs")
+        if made % 2:
+            for pid in home.pids("dagfs-spawner"):
+                os.kill(pid, signal.SIGKILL)
+        scheduler.kill()
+    finish(at_work(home))
+    assert sorted(run["dag"] for run in ended(home, len(names))) == names
+    assert len(home.lines("done")) == len(names)
+
+
+def test_what_runs_are_started_from_may_die_at_any_time(home: Home) -> None:
+    scheduler = at_work(home)
+    (spawner,) = home.pids("dagfs-spawner")
+    os.kill(spawner, signal.SIGKILL)
+    home.dag("one", f'schedule: {{at: "{soon(3)}"}}\n{STEPS}')
+    (run,) = ended(home, 1)
+    assert run["state"] == "succeeded"
+    finish(scheduler)
+    assert not home.pids("dagfs-spawner")
+
+
+def test_an_orderly_end_leaves_runs_alone_or_stops_them(home: Home) -> None:
+    home.dag("long", f'schedule: {{at: "{soon(4)}"}}\nsteps: [{{name: work, command: sleep 600}}]\n')
+    scheduler = at_work(home)
+    eventually(lambda: home.pids("sleep"), "the run")
+    finish(scheduler)
+    assert home.pids("sleep")
+    finish(at_work(home, "--stop-runs"))
+    (run,) = ended(home, 1)
+    assert run["state"] == "aborted"
+    assert not home.pids("sleep")
+
+
+def test_more_changes_than_the_system_can_queue_are_found_all_the_same(home: Home) -> None:
+    home.dag("first", f"schedule: '0 0 1 1 *'\n{STEPS}")
+    scheduler = at_work(home)
+    scheduler.signal(signal.SIGSTOP)
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for place in range(most // 2 + 100):
+        # Two files in turn: equal events one after the other count once.
+        (home.path / "dags" / f"{place % 2}.tmp").touch()
+    home.dag("second", f"schedule: '0 0 1 1 *'\n{STEPS}")
+    scheduler.signal(signal.SIGCONT)
+    # Sooner than the look at all files that is due anyway.
+    eventually(lambda: status(home)["schedules"] == 2, "the second file", within=20)
+    finish(scheduler)
+
+
+def faketime(moment: str) -> dict[str, str]:
+    """An environment in which it is another time, that goes on from there."""
+    offset = round((datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds())
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"+{offset}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def test_on_the_days_when_clocks_are_changed_it_runs_once(home: Home) -> None:
+    """02:30 in Berlin: skipped on the one day, twice on the other."""
+    home.dag("night", f"schedule: '30 2 * * *'\ntimezone: Europe/Berlin\ncatchup: none\n{STEPS}")
+    for count, moment in (
+        (1, "2027-03-28T00:59:54+00:00"),
+        (2, "2027-10-31T00:29:54+00:00"),
+        (2, "2027-10-31T01:29:54+00:00"),
+    ):
+        scheduler = home.start("scheduler", env=faketime(moment))
+        after = (datetime.fromisoformat(moment) + timedelta(seconds=10)).isoformat()
+        scheduler.until(
+            lambda after=after: status(home).get("tick", "") > after, "a look at the clock after the instant"
+        )
+        ended(home, count)
+        finish(scheduler)
+    starts = sorted(path.name.split("-")[1] for path in home.runs())
+    assert starts == ["20270328t0100z", "20271031t0030z"]
+
+
+@needs_root
+def test_a_full_disk_stops_no_scheduler_and_loses_no_instant(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as home:
+        home.dag("job", f'schedule: {{at: "{soon(5)}"}}\nsteps: [{{name: work, command: echo done}}]\n')
+        scheduler = at_work(home)
+        ballast = home.file("ballast")
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(b"x" * 4096):
+                pass
+        # Its standard output is a pipe, which has room.
+        scheduler.until(lambda: "job" in said_not_started(home), "a start that fails")
+        ballast.unlink()
+        (run,) = ended(home, 1)
+        assert run["state"] == "succeeded"
+        finish(scheduler)
+
+
+def said_not_started(home: Home) -> str:
+    return (home.path / "runs/.scheduler/status.json").read_text()
+
+
+def test_a_run_whose_engine_was_killed_goes_on_by_itself(home: Home) -> None:
+    home.dag(
+        "flaky",
+        """\
+        retry_policy: {limit: 2, interval_sec: 0}
+        steps:
+          - name: first
+            command: echo first >> $DAG_DESK/done
+          - name: second
+            command: while [ ! -e $DAG_DESK/go ]; do sleep 0.05; done; echo second >> $DAG_DESK/done
+            depends: first
+        """,
+    )
+    home.dagfs("enqueue", "flaky", "--id", "r1").exits(0)
+    scheduler = at_work(home)
+    owner = home.path / "runs/r1/owner.json"
+    eventually(lambda: home.pids("sleep") and owner.exists(), "the second step")
+    os.kill(json.loads(owner.read_text())["identity"]["pid"], signal.SIGKILL)
+    eventually(lambda: (home.path / "runs/r1/attempts/2").is_dir(), "a second attempt")
+    home.file("go").touch()
+    (run,) = ended(home, 1)
+    assert (run["state"], run["attempt"]) == ("succeeded", 2)
+    assert home.lines("done") == ["first", "second"]
+    home.dagfs("show", "r1").says("its engine died")
+    finish(scheduler)
+
+
+def test_a_queue_chosen_by_hand_counts_after_a_restart(home: Home) -> None:
+    home.dag("job", "steps: [{name: work, command: while [ ! -e $DAG_DESK/go ]; do sleep 0.05; done}]\n")
+    for place in range(2):
+        home.dagfs("enqueue", "job", "--queue", "heavy", "--id", f"q{place}").exits(0)
+    scheduler = at_work(home)
+    eventually(lambda: home.pids("sleep"), "the first run")
+    scheduler.kill()
+    scheduler = at_work(home)
+    eventually(lambda: status(home)["running"] == 1, "its look at the runs")
+    assert len(home.runs()) == 1
+    home.file("go").touch()
+    assert len(ended(home, 2)) == 2
+    finish(scheduler)
 
 
 def test_what_was_missed_is_made_up_for_after_a_restart(home: Home) -> None:

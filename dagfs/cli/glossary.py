@@ -39,7 +39,8 @@ EVENTS = {
     ev.STEP_KEPT: "a step's earlier work is used again: step, attempt (where it lies), stale, reason",
     ev.STEP_LEFT: "an unfinished step was not selected to run in this attempt: step, attempt, reason",
     ev.STEP_ADOPTED: "a process whose engine died was taken over: step, attempt, try",
-    ev.STEP_STARTED: "a try of a step begins: step, try, stdout, stderr (where in the logs, in bytes)",
+    ev.STEP_STARTED: "a try of a step begins: step, try, stdout, stderr (where in the logs, in bytes), and "
+    "executor where a profile chose it",
     ev.STEP_RETRYING: "a try failed and another follows: step, try, exit_code, until, reason",
     ev.STEP_FINISHED: "a step ended: step, state, reason, and for one that ran try, exit_code, signal, "
     "error, outputs, outputs_sha256",

@@ -1,4 +1,4 @@
-"""`DAGFS_RETRY_RUN_ID`: `dagfs run DAG` goes on with an earlier run of that DAG instead of making a new one."""
+"""`DAGFS_RETRY_RUN_ID`: `dagfs run DAG` goes on with an earlier run of it instead of making a new one."""
 
 from __future__ import annotations
 

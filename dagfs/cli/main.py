@@ -32,6 +32,8 @@ VERBS = {
     "spec": ("dagfs.cli.spec", "the versions of a run's spec, and going back to one"),
     "retry": ("dagfs.cli.retry", "continue a run: run again what must, keep the rest"),
     "rerun": ("dagfs.cli.rerun", "make a new run like an earlier one"),
+    "export": ("dagfs.cli.export", "write a whole run as one file, for another machine"),
+    "import": ("dagfs.cli.importing", "take in a run that `dagfs export` wrote"),
     "approve": ("dagfs.cli.approve", "let a step that waits for a word go on"),
     "reject": ("dagfs.cli.reject", "refuse what a waiting step asks, and end the run"),
     "mark": ("dagfs.cli.mark", "say how a step stands, with your name and reason on record"),

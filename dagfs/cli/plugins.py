@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dagfs.cli import main
 from dagfs.cli.command import Command, add_json, shown
@@ -13,7 +15,9 @@ from dagfs.cli.output import next_commands, visible
 from dagfs.cli.place import root
 from dagfs.cli.programs import find_program
 from dagfs.engine.bootstrap import open_home
+from dagfs.engine.preflight import missing_for
 from dagfs.errors import ExitCode, UsageError
+from dagfs.hooks.plugin import Plugin
 from dagfs.hooks.template import KINDS, package
 from dagfs.store.files import Disk
 
@@ -47,13 +51,15 @@ def run(command: Command) -> int:
     if command.options.what == "new":
         return _new(command)
     output = command.output
-    plugins = open_home(root(command), plugins=not command.options.no_plugins).plugins.plugins
+    manager = open_home(root(command), plugins=not command.options.no_plugins).plugins
+    plugins = manager.plugins
+    missing = {name: missing_for(each, {}) for name, each in manager.executors.items()}
     if command.options.json:
-        output.json([asdict(plugin) for plugin in plugins])
+        output.json([_document(plugin, missing) for plugin in plugins])
     else:
         rows = [["name", "version", "from", "load", "brings"]]
         for plugin in plugins:
-            brings = [f"executor {name}" for name in plugin.executors] + [
+            brings = [f"executor {name}" + _lacking(missing.get(name)) for name in plugin.executors] + [
                 f"rule {name}" for name in plugin.rules
             ]
             brings += [f"command {name}" + _hidden(name) for name in plugin.commands]
@@ -69,6 +75,15 @@ def run(command: Command) -> int:
         output.table(rows, head=True)
     broken = any(plugin.error for plugin in plugins)
     return ExitCode.RUN_NOT_SUCCEEDED if command.options.check and broken else ExitCode.DONE
+
+
+def _document(plugin: Plugin, missing: Mapping[str, str]) -> dict[str, Any]:
+    """A plugin as JSON, with what of this machine its executors lack."""
+    return {**asdict(plugin), "missing": {name: missing.get(name, "") for name in plugin.executors}}
+
+
+def _lacking(missing: str | None) -> str:
+    return f" ({visible(missing)})" if missing else ""
 
 
 def _new(command: Command) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +11,8 @@ from dagfs.cli.narration import clock, duration, moment, seconds
 from dagfs.cli.output import SYMBOLS, visible
 from dagfs.model import event as ev
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, Fold, Run, StepRun
-from dagfs.model.state import StepState
+from dagfs.model.run import Attempt, ChildRun, Fold, Run, StepRun
+from dagfs.model.state import RunState, StepState
 
 _STIRRING = (StepState.RUNNING, StepState.RETRYING, StepState.WAITING)
 _BROKEN = (StepState.FAILED, StepState.LOST, StepState.ABORTED, StepState.REJECTED)
@@ -46,6 +46,7 @@ class Progress:
         """`run` has the attempt as its last; `footer` says how to stop or leave."""
         last = run.last
         base = next((each for each in run.attempts if each.n == last.header.base), None)
+        self._seen, self._base = last, base
         self._fold = Fold(last.header, last.steps, base)
         self._footer = footer
         self._times_up = False
@@ -53,6 +54,9 @@ class Progress:
 
     def apply(self, event: Event) -> str:
         """Take in an event; the answer is what to say about it beside the table, if anything."""
+        if event.n == self._seen.events + 1 and self._fold.attempt().events == 0:
+            # Who goes on with an attempt that waited hears what comes, and not what was before.
+            self._fold = Fold.going_on(self._seen, self._base)
         self._fold.apply(event)
         if event.name == ev.STOP_REQUESTED:
             self._footer = "stopping …  once more to kill (^C)"
@@ -74,8 +78,8 @@ class Progress:
         attempt = self._fold.attempt()
         steps, handlers = list(attempt.steps.values()), list(attempt.handlers.values())
         chosen, left = choose(steps, max(1, room - _AROUND - len(handlers)))
-        rows = [_row(step, now) for step in chosen]
-        rows += [_row(handler, now, "on ") for handler in handlers]
+        rows = [_row(step, now, children=self._fold.children(step.name)) for step in chosen]
+        rows += [_row(each, now, "on ", children=self._fold.children(handler=each.name)) for each in handlers]
         counts = _counts(attempt, now) + (f"  ({left} not shown)" if left else "")
         return Frame(tuple(rows), counts, "" if self.is_over else self._footer)
 
@@ -93,8 +97,9 @@ def choose(steps: Sequence[StepRun], room: int) -> tuple[list[StepRun], int]:
     return [step for step in steps if step.name in names], len(steps) - len(names)
 
 
-def _row(step: StepRun, now: datetime, prefix: str = "") -> Row:
+def _row(step: StepRun, now: datetime, prefix: str = "", *, children: Mapping[str, ChildRun]) -> Row:
     words = [f"try {step.tries}"] if step.tries > 1 else []
+    words += [_done(step, children)] if step.state in _STIRRING and step.wanted > 1 else []
     if step.state is StepState.RETRYING and step.until:
         words.append(f"again at {clock(step.until)}")
     words += ["kept"] if step.kept else []
@@ -105,6 +110,13 @@ def _row(step: StepRun, now: datetime, prefix: str = "") -> Row:
         _took(step, now),
         _line(", ".join(words)),
     )
+
+
+def _done(step: StepRun, children: Mapping[str, ChildRun]) -> str:
+    """How far a step is with its items."""
+    over = [each for each in children.values() if each.state.is_over]
+    bad = sum(each.state not in (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED) for each in over)
+    return f"{len(over)} of {step.wanted} items" + (f", {bad} not well" if bad else "")
 
 
 def _took(step: StepRun, now: datetime) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
-from dagfs.cli.asking import add_profile
+from dagfs.cli.asking import add_answers, add_selection, answers, selection
 from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.opened import opened
 from dagfs.cli.place import wanted_run
 from dagfs.cli.telling import add_plain, telling
-from dagfs.engine.again import request_again
+from dagfs.engine.again import request_again, reuse
+from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import current_actor
-from dagfs.engine.operations import start_run
+from dagfs.engine.operations import carry_out, start_run
 from dagfs.errors import UsageError
+from dagfs.planning.selection import Selection
 from dagfs.spec.values import parse_assignments
 
 EXAMPLES = """
@@ -22,9 +25,12 @@ examples:
   dagfs rerun @                        everything again: the newest captured spec, the same parameters
   dagfs rerun @ -p date=2026-11-20     with another value for one of them
   dagfs rerun @ --latest               the DAG file as it is now
+  dagfs rerun @ --from load            keep what has finished but load and all behind it; the old run stays
+  dagfs rerun @ --from state:unfinished --latest --on-stale rerun
   dagfs runs --tree                    which run was made from which
 
-A retry goes on with a run and keeps finished work; a rerun begins a new one and keeps nothing.
+A retry goes on with a run and keeps finished work; a rerun begins a new one and keeps nothing, unless
+steps are selected: then the new run has the old one's attempts behind it, shared by links, not copied.
 exit codes: as `dagfs run`
 """
 
@@ -35,8 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
-    add_profile(parser)
+    add_answers(parser)
+    add_selection(parser)
     add_plain(parser)
     add_json(parser, "print every event as a line of JSON")
     add_via(parser)
@@ -48,6 +54,8 @@ def run(command: Command) -> int:
         if "=" not in text:
             raise UsageError(f"-p {text}: expected NAME=VALUE")
     engine = opened(command)
+    if chosen := selection(options):
+        return _reusing(command, engine, chosen)
     request = request_again(
         engine,
         wanted_run(command, engine.home),
@@ -71,4 +79,30 @@ def run(command: Command) -> int:
     who = current_actor(options.via)
     with teller:
         result = start_run(engine, request, actor=who, observers=[teller], on_created=created)
+    return conclude(command, engine.home, result)
+
+
+def _reusing(command: Command, engine: Engine, chosen: Selection) -> int:
+    """A new run that keeps the finished steps of the old one, but for those that are selected."""
+    options = command.options
+    old = wanted_run(command, engine.home)
+    params = tuple(parse_assignments(options.param))
+    said = replace(answers(options), selection=chosen, params=params)
+    proposal = reuse(engine, old, options.id, said, latest=options.latest)
+    report = detach(command.output) if options.detach else None
+    if isinstance(report, int):
+        return report
+    new = proposal.view.run.id
+    teller = telling(command, engine.home.store.load)
+
+    def committed(attempt: int) -> None:
+        if report is not None:
+            report(new)
+        path = shown(engine.home.paths.run(new).root)
+        teller.begin(new, f"{path}  attempt {attempt}, made from {old}")
+
+    spec = proposal.text if proposal.pending else None
+    who = current_actor(options.via)
+    with teller:
+        result = carry_out(engine, proposal, actor=who, observers=[teller], on_committed=committed, spec=spec)
     return conclude(command, engine.home, result)

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.operations import Captured, RunRequest
+from dagfs.engine.location import current_actor, new_token, now
+from dagfs.engine.moment import utc_text
+from dagfs.engine.operations import Captured, RunRequest, own, require_compatible
+from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.reading import reading_options
-from dagfs.errors import NotFound
+from dagfs.errors import NotFound, Refused, UsageError
 from dagfs.model.run import Run
+from dagfs.planning.plan import Answers
+from dagfs.store.forking import fork
+from dagfs.store.layout import new_run_id, valid_run_id
 
 TRIGGER = "rerun"
 
@@ -58,6 +65,43 @@ def request_again(
     text = engine.home.store.spec(run_id, run.last.n)
     captured = Captured(text, run.header.source, header.dag_dir, options, header.shell, header.working_dir)
     return replace(request, captured=captured)
+
+
+def reuse(engine: Engine, run_id: str, new_id: str, answers: Answers, *, latest: bool = False) -> Proposal:
+    """Make a run that has all of an earlier one behind it, and say what going on with it would do.
+
+    The earlier run stays as it is. Raises what stands in the way of a retry with these answers, before
+    anything is made; Refused while steps of it are still running.
+    """
+    store = engine.home.store
+    run = store.load(run_id)
+    text = Path(_file(run)).read_bytes() if latest else None
+    first = propose_retry(engine, run_id, answers, spec=text or _captured(engine, run))
+    require_compatible(first.plan)
+    if first.view.orphans or first.view.handlers or first.view.below:
+        raise Refused(
+            f"something of run {run_id} is still running", hint=f"stop it first: `dagfs stop {run_id}`"
+        )
+    header = replace(
+        run.header,
+        id=new_id or new_run_id(now(), run.header.dag, new_token()[:4]),
+        created=utc_text(now()),
+        trigger=TRIGGER,
+        actor=current_actor(),
+        root=run.header.root or run.id,
+        parent=run.id,
+        engine=__version__,
+    )
+    if not valid_run_id(header.id):
+        raise UsageError(f"{header.id!r} cannot name a run")
+    with store.claim(run_id, own(0, new_token())) as claim:
+        fork(engine.home.disk, engine.home.paths, claim.paths, header)
+    return propose_retry(engine, header.id, answers, spec=text)
+
+
+def _captured(engine: Engine, run: Run) -> bytes:
+    """The newest captured spec: a pending edit is for a retry of that run, and stays with it."""
+    return engine.home.store.spec(run.id, run.last.n)
 
 
 def _file(run: Run) -> str:

@@ -26,13 +26,13 @@ def waiting_steps(engine: Engine, run_id: str) -> Iterator[tuple[str, StepRun]]:
     """Every step that waits for a word, in the run and in its children, with the address of its run."""
     run = engine.home.store.load(run_id)
     root = run_id.partition("/")[0]
-    for step in run.last.steps.values():
-        if step.state is not StepState.WAITING:
-            continue
-        if step.question is not None:
+    for step in run.last.steps.values() if not run.state.is_over else ():
+        if step.state is StepState.WAITING and step.question is not None:
             yield run_id, step
-        for child in step.children.values():
-            yield from waiting_steps(engine, f"{root}/{child.id}")
+        # The step runs as long as any of them does.
+        for child in step.children.values() if not step.state.is_settled else ():
+            if not child.state.is_over:
+                yield from waiting_steps(engine, f"{root}/{child.id}")
 
 
 def find_waiting(engine: Engine, run_id: str, name: str = "") -> tuple[str, StepRun]:

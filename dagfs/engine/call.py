@@ -34,7 +34,9 @@ class Manner(Enum):
     OVER = auto()
     """The step is repeated: all of it once more."""
     ON = auto()
-    """The step waited: only what waits goes on; the others have ended."""
+    """The step waited: only what somebody has said a word to goes on."""
+    OFF = auto()
+    """The step waited, and is to stop: what waits is taken up to be stopped too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class ChildEnd:
     outputs: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, StepRef] = field(default_factory=dict)
     """What its steps left, for `collect`."""
+    attempt: int = 0
+    """Its newest one; 0 where there is none."""
     unmet: bool = False
     """It did not begin, because a precondition of its DAG was not met."""
 

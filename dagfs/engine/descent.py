@@ -40,8 +40,8 @@ class ChildRunner(Protocol):
         ...
 
 
-Open = Callable[[Order, Callable[[], None]], "ChildRunner | ChildEnd"]
-"""Opens one child: a runner that calls back at its end, or the end itself where nothing of it is to run.
+Open = Callable[[Order, Callable[[], None], Manner], "ChildRunner | ChildEnd"]
+"""Opens one child in a manner: a runner that calls back at its end, or the end itself where nothing of it is to run.
 
 Raises DagfsError where it cannot be opened.
 """
@@ -78,15 +78,25 @@ class Descent:
 
     def interrupt(self, number: int, *, kill: bool) -> None:
         """Open no more, and ask those under way to stop."""
+        self._next.extend(self._waiting())
         self.stopping, self.killing = True, self.killing or kill
         for runner in tuple(self._under_way.values()):
             runner.interrupt(number, kill=kill)
         self._go_on()
 
     def look(self) -> None:
-        """Somebody left a word."""
+        """Somebody left a word: for a child under way, or for one that waits until the others have ended."""
         for runner in tuple(self._under_way.values()):
             runner.look()
+        if not self.stopping:
+            self._next.extend(self._waiting())
+            self._go_on()
+
+    def _waiting(self) -> list[Order]:
+        """Those that have ended because they wait, and are not to be opened again already."""
+        asked = {child for child, end in self._ends.items() if end.state is RunState.WAITING}
+        asked -= {order.child for order in self._next}
+        return [order for order in self.orders if order.child in asked]
 
     def kill(self) -> None:
         """End all their processes at once; nothing is written any more."""
@@ -118,20 +128,23 @@ class Descent:
 
     def _may_open(self, order: Order) -> bool:
         """Once it is to stop, only those that wait are opened: to be stopped themselves."""
-        return not self.stopping or (self.manner is Manner.ON and order.child in self.there)
+        waits = order.child in self._ends or (self.manner is Manner.ON and order.child in self.there)
+        return waits or not self.stopping
 
     def _open(self, order: Order) -> None:
+        before = self._ends.get(order.child) or self.known.get(order.child)
+        manner = Manner.ON if order.child in self._ends else self.manner
         try:
-            opened = self.open(order, lambda: self._ended(order))
+            opened = self.open(order, lambda: self._ended(order), manner)
         except (DagfsError, OSError, ValueError) as error:
             opened = ChildEnd(order, RunState.FAILED, " ".join(str(error).split()))
         if isinstance(opened, ChildEnd):
-            known = self.known.get(order.child)
-            if known is None or known.state is not opened.state:
+            if before is None or before.state is not opened.state:
                 kept = opened.state in WENT_WELL
-                self._note_end(opened, 0, **({"kept": True} if kept else {}))
+                self._note_end(opened, opened.attempt, **({"kept": True} if kept else {}))
             self._ends[order.child] = opened
             return
+        self._ends.pop(order.child, None)
         self._under_way[order.child] = opened
         data = {"child": order.child, "child_attempt": opened.n} | (
             {"item": order.item} if order.item else {}

@@ -54,7 +54,8 @@ class Errand:
         """One try of it. `started` is the event that goes before its effects."""
         if self.step.call.dag or self.step.call.body:
             wanted = self._orders(variables)
-            ending = yield Await(lambda done: self._descend(wanted, manner, done), (started,))
+            began = (started[0], {**started[1], "children": len(wanted)})
+            ending = yield Await(lambda done: self._descend(wanted, manner, done), (began,))
             self._gather(variables, ending)
             return self._as_dialect_has_it(ending)
         self._ledger.note(started[0], **started[1])
@@ -118,7 +119,7 @@ class Errand:
             self._lists = lists(self.step, self._collected, self._setting.dag.max_output_size)
 
     def outputs(self) -> dict[str, str]:
-        """What the one child put out, which in Dagu 2 its step has put out too; or lists of what is collected."""
+        """What the one child put out, and in Dagu 2 so its step; or lists of what was collected."""
         if self._lists:
             return {name: self._setting.values.redactor.text(text) for name, text in self._lists.items()}
         ends = self._ends or ()

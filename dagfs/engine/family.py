@@ -70,8 +70,9 @@ class Family:
             call_off()
             done(ending, ends)
 
-        def open_child(order: Order, on_end: Callable[[], None]) -> ChildRunner | ChildEnd:
-            opened = self._nursery.open(self._work, step, order, known.get(order.child), manner)
+        def open_child(order: Order, on_end: Callable[[], None], way: Manner) -> ChildRunner | ChildEnd:
+            way = Manner.OFF if way is Manner.ON and descent.stopping else way
+            opened = self._nursery.open(self._work, step, order, known.get(order.child), way)
             if isinstance(opened, ChildEnd):
                 return opened
             return self._make(opened, on_end, may_wait=may_wait)

@@ -25,11 +25,11 @@ from dagfs.engine.workplace import StepReferences
 from dagfs.errors import DagfsError, NotFound, Refused
 from dagfs.model.dag import Step
 from dagfs.model.run import Attempt, AttemptHeader, ChildRun, Run, RunHeader
-from dagfs.model.state import RunState
+from dagfs.model.state import RunState, StepState
 from dagfs.planning.plan import Verdict
 from dagfs.spec.parse import Options, read
 from dagfs.spec.scope import StepRef
-from dagfs.store import dags
+from dagfs.store import dags, words
 from dagfs.store.runs import Claim
 
 _DEEPEST = 20
@@ -59,6 +59,8 @@ class Nursery:
             return self._end(order, run, step)
         over = _why_over(parent, step, order, run, manner)
         if run.state is RunState.WAITING and not over and order.child not in parent.texts:
+            if manner is Manner.ON and not _is_addressed(self._engine, run):
+                return self._end(order, run, step)
             return resume(self._engine, claim, address)
         return self._continue(parent, step, order, run, over)
 
@@ -98,6 +100,7 @@ class Nursery:
         return ChildEnd(
             *(order, last.state, last.reason, run.header.dag, params, outputs),
             steps=steps,
+            attempt=last.n,
             unmet=last.unmet,
         )
 
@@ -194,9 +197,23 @@ def resume(engine: Engine, claim: Claim, run_id: str) -> Work:
 
 def _has_ended(known: ChildRun, manner: Manner) -> bool:
     """Nothing more of it is to run in this attempt of its parent."""
-    if manner is Manner.ON:
+    if manner in (Manner.ON, Manner.OFF):
         return known.state is not RunState.WAITING
     return known.state in WENT_WELL and manner is not Manner.OVER
+
+
+def _is_addressed(engine: Engine, run: Run) -> bool:
+    """Somebody has said a word to a step of it, or of a child that waits."""
+    if words.found(engine.home.store.paths(run.id)):
+        return True
+    waiting = (step for step in run.last.steps.values() if step.state is StepState.WAITING)
+    below = (child for step in waiting for child in step.children.values())
+    root = run.id.partition("/")[0]
+    return any(
+        _is_addressed(engine, engine.home.store.load(f"{root}/{child.id}"))
+        for child in below
+        if child.state is RunState.WAITING
+    )
 
 
 def _why_over(parent: Work, step: Step, order: Order, run: Run, manner: Manner) -> str:

@@ -15,9 +15,9 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.chronicle import Observer
 from dagfs.engine.confidential import unlocked
 from dagfs.engine.environment import value_digests
-from dagfs.engine.moment import utc_text
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.loop import Loop
+from dagfs.engine.moment import utc_text
 from dagfs.engine.nursery import Nursery, resume
 from dagfs.engine.preflight import Terrain, check_settings, idle_profile, require_reachable, sites
 from dagfs.engine.profiles import find_profile
@@ -42,7 +42,7 @@ from dagfs.errors import (
     SpecError,
     UsageError,
 )
-from dagfs.hooks.options import UnknownSetting
+from dagfs.hooks.options import NoUse
 from dagfs.model.dag import Dag
 from dagfs.model.run import Actor, AttemptHeader, RunHeader
 from dagfs.model.state import RunState
@@ -226,7 +226,7 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
         executor = executors.get(step.executor.type)
         for message in check_settings(executor, step) if executor else ():
             mark = step.mark("executor")
-            passed_over = isinstance(message, UnknownSetting) and dag is not None and dag.dialect == "dagu1"
+            passed_over = dag is not None and dag.dialect == "dagu1" and not isinstance(message, NoUse)
             severity = "warning" if passed_over else "error"
             text = f"step {step.name!r}: {message}"
             problems.append(Problem(file, mark.line, mark.column, text, severity=severity))
@@ -343,9 +343,17 @@ def needs_reason(plan: Plan) -> bool:
     return keeps or any(plan.lifts(finding) for finding in plan.findings)
 
 
+def _places(work: Work) -> int:
+    """How many processes may run at once. A DAG's own limit is none for its children's steps."""
+    most, usual = work.dag.max_active_steps, work.engine.home.settings.active_steps
+    steps = (*work.dag.steps, *work.dag.handler_on.values())
+    has_children = any(step.call.dag or step.call.body for step in steps)
+    return max(most, usual) if has_children else most or usual
+
+
 def _carry(work: Work, zygote: Zygote, observers: Sequence[Observer], *, stop: bool = False) -> Result:
     """Run an attempt from its journal's first lines to its end; with `stop` to that alone."""
-    places = work.dag.max_active_steps or work.engine.home.settings.active_steps
+    places = _places(work)
 
     def heard(number: int) -> None:
         if number == WORD:

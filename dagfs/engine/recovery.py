@@ -49,7 +49,7 @@ def end_orphans(paths: RunPaths, view: View, *, kill: bool) -> None:
     if kill:
         for name, record in view.orphans.items():
             end_orphan(f"step {name!r}", record)
-    for record in _live_conditions(paths.attempt(view.run.last.n), view):
+    for record in live_conditions(paths.attempt(view.run.last.n), view):
         # It will be asked again, by the step that runs then.
         end_orphan("a condition", record)
     for step in view.run.last.steps.values():
@@ -76,7 +76,7 @@ def end_orphans_of_children(engine: Engine, proposal: Proposal) -> None:
             )
 
 
-def _live_conditions(attempt: AttemptPaths, view: View) -> Iterator[Record]:
+def live_conditions(attempt: AttemptPaths, view: View) -> Iterator[Record]:
     """Conditions that are still being looked at, although nobody waits for the answer."""
     unfinished = [
         attempt.step(step.name) for step in view.run.last.steps.values() if not step.state.is_settled

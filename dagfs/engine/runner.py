@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from dagfs.engine.call import ChildEnd, Manner, Order
@@ -13,8 +13,9 @@ from dagfs.engine.conditions import DAG_PRECONDITION
 from dagfs.engine.execution import Execution
 from dagfs.engine.family import Family, Nursery
 from dagfs.engine.location import now
-from dagfs.engine.loop import Active, Loop
+from dagfs.engine.loop import Loop
 from dagfs.engine.moment import utc_text
+from dagfs.engine.roster import Roster
 from dagfs.engine.wish import Steps
 from dagfs.engine.work import Work, tell_first
 from dagfs.engine.workplace import StepReferences
@@ -22,7 +23,7 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Step
 from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
-from dagfs.planning.frontier import Frontier, Outcome, verdict
+from dagfs.planning.frontier import Outcome, verdict
 from dagfs.planning.outcome import Ending
 from dagfs.planning.published import run_outputs
 from dagfs.planning.visibility import VisibleOutputs
@@ -61,16 +62,14 @@ class Runner:
         self._chronicle, self._first = work.chronicle()
         self._dag = work.dag
         runs = self._chronicle.fold.steps
-        self._frontier = Frontier(work.dag, dict(_settled(runs)))
         self._visible = VisibleOutputs(work.dag.depends, lambda name: runs[name].outputs)
-        self._active: set[Active] = set()
         self._family = Family(
             work, loop, nursery, lambda *a, **k: Runner(a[0], loop, nursery, a[1], **k), self.note
         )
-        self._waiting = {name: None for name, run in runs.items() if run.state is StepState.WAITING}
-        self._told = {_question(run) for run in runs.values()}
+        self._roster = Roster(work.dag, loop, self, self._family, self._execution, self._advance)
+        self._told = self._roster.questions()
         """What the `wait` handler knows of already."""
-        self._is_hungry = self._unmet = False
+        self._unmet = False
         self._stop = self._kill = self._timed_out = False
         self._stage: Stage = lambda: True
         self._course = self._in_order()
@@ -138,14 +137,14 @@ class Runner:
             return
         self._take_words()
         self._family.look()
-        self._go_on_with_children()
+        self._roster.go_on_with_children()
         self._loop.soon(self._advance)
 
     def _take_words(self) -> None:
         """Write down what was said; a word for a step that does not wait says nothing."""
         for path, name, word in self._work.claim.words():
             run = self.step_runs().get(name)
-            if word is not None and run is not None and name in self._waiting and run.word is None:
+            if word is not None and run is not None and name in self._roster.waiting and run.word is None:
                 self.note(ev.STEP_ANSWERED, step=name, **word.as_data())
                 self._chronicle.commit()
             self._work.claim.forget(path)
@@ -162,18 +161,16 @@ class Runner:
         self._cut_short(number)
 
     def _cut_short(self, number: int) -> None:
-        for active in tuple(self._active):
-            self._loop.stop(active)
+        self._roster.stop()
         self._family.interrupt(number, kill=self._kill)
         # Children that wait are to be stopped too.
-        self._go_on_with_children()
+        self._roster.go_on_with_children()
         self._loop.soon(self._advance)
 
     def kill(self) -> None:
         """End all its processes: the run is no longer ours, so nothing is written."""
         self._stop = self._kill = True
-        for active in tuple(self._active):
-            self._loop.stop(active)
+        self._roster.stop()
         self._family.kill()
 
     def end(self, order: Order) -> ChildEnd:
@@ -214,21 +211,21 @@ class Runner:
         call_off = self._limit_time()
         may_run, reason = (yield from self._opening()) if not self._work.is_resumed else (True, "")
         if may_run:
-            self._start_adopted()
-            yield self._work_off
+            self._roster.take_over(self._work.adopted)
+            yield self._roster.work_off
             while self._is_waiting():
                 if not (yield from self._tell_waiting()):
                     call_off()
                     return self._leave_waiting()
-                yield self._work_off
+                yield self._roster.work_off
         if self.is_stopping():
             # What was cut short did not fail by itself.
             reason = ""
-            self._give_up_waiting("stopped")
-        elif self._waiting:
+            self._roster.give_up_waiting("stopped")
+        elif self._roster.waiting:
             reason = "it waits for approval, which a handler cannot do"
-            self._give_up_waiting(reason)
-        state = verdict(self._outcomes(), stopped=self._stop or not may_run, timed_out=self._timed_out)
+            self._roster.give_up_waiting(reason)
+        state = verdict(self._roster.outcomes(), stopped=self._stop or not may_run, timed_out=self._timed_out)
         call_off()
         reason = reason or self._reason(state)
         state, broken = yield from self._run_handlers(state)
@@ -251,7 +248,7 @@ class Runner:
         if not conditions:
             return True, ""
         step = Step(name=_PRECONDITION_STEP, command=("true",), preconditions=conditions)
-        execution = Execution(self._setting, self, step, handler=DAG_PRECONDITION)
+        execution = self._execution(step, handler=DAG_PRECONDITION)
         outcome = yield from self._complete(execution, execution.check())
         self._unmet = outcome.state is StepState.SKIPPED
         return outcome.state.is_success, outcome.reason
@@ -272,34 +269,37 @@ class Runner:
 
     def _handler(self, event: str, extra: Mapping[str, str]) -> Generator[Stage, None, Outcome]:
         step = self._dag.handler_on[event]
-        execution = Execution(self._setting, self, step, handler=event, extra=extra)
+        execution = self._execution(step, handler=event, extra=extra)
         return (yield from self._complete(execution, execution.run()))
+
+    def _execution(self, step: Step, **more: Any) -> Execution:
+        return Execution(self._setting, self, step, **more)
 
     def _complete(self, execution: Execution, steps: Steps) -> Generator[Stage, None, Outcome]:
         """Run one execution alone, to its end."""
         outcomes: list[Outcome] = []
-        self._take_in_hand(execution, steps, outcomes.append)
+        self._roster.take_in_hand(execution, steps, outcomes.append)
         yield lambda: bool(outcomes)
         return outcomes[0]
 
     def _is_waiting(self) -> bool:
         """Nothing more can be done before somebody has said a word."""
         may_wait = self._may_wait and not self.is_stopping()
-        return may_wait and verdict(self._outcomes()) is RunState.WAITING
+        return may_wait and verdict(self._roster.outcomes()) is RunState.WAITING
 
     def _tell_waiting(self) -> Generator[Stage, None, bool]:
-        """Run the `wait` handler for what it does not know of yet; meanwhile somebody may have said a word."""
-        asked = {_question(self.step_runs()[name]) for name in self._waiting}
+        """Run the `wait` handler for what it knows nothing of; meanwhile somebody may have said a word."""
+        asked = self._roster.questions()
         if asked <= self._told or "wait" not in self._dag.handler_on:
             return False
         self._told |= asked
-        state = RunState.WAITING.value
-        extra = {"DAG_RUN_STATUS": state, "DAGFS_RUN_STATE": state}
-        yield from self._handler("wait", {**extra, "DAG_WAITING_STEPS": ",".join(sorted(self._waiting))})
+        state, names = RunState.WAITING.value, ",".join(sorted(self._roster.waiting))
+        extra = {"DAG_RUN_STATUS": state, "DAGFS_RUN_STATE": state, "DAG_WAITING_STEPS": names}
+        yield from self._handler("wait", extra)
         return True
 
     def _leave_waiting(self) -> RunState:
-        self.note(ev.ATTEMPT_WAITING, reason=f"waits at {', '.join(sorted(self._waiting))}")
+        self.note(ev.ATTEMPT_WAITING, reason=f"waits at {', '.join(sorted(self._roster.waiting))}")
         return self._published(RunState.WAITING)
 
     def _conclude(self, state: RunState, reason: str) -> RunState:
@@ -325,11 +325,6 @@ class Runner:
         why = f" ({failed[0].reason})" if failed[0].reason else ""
         return f"{state} at {failed[0].name}{more}{why}"
 
-    def _outcomes(self) -> Iterator[Outcome]:
-        for run in self.step_runs().values():
-            # What nobody wanted to run yet is no failure; but it keeps the run from being whole.
-            yield Outcome(run.state, run.tolerated or _never_ran(run))
-
     def _on_timeout(self) -> None:
         if self._stop:
             # It is ending already, and not for want of time.
@@ -337,102 +332,3 @@ class Runner:
         self.note(ev.RUN_TIMED_OUT, timeout_sec=self._dag.timeout_sec)
         self._timed_out = True
         self._cut_short(signal.SIGTERM)
-
-    # --- the steps
-
-    def _work_off(self) -> bool:
-        """Start what may start; whether the steps are over."""
-        self._hear_words()
-        self._start_ready()
-        return not self._active and (self.is_stopping() or not self._frontier.has_ready())
-
-    def _start_adopted(self) -> None:
-        for name, record in self._work.adopted.items():
-            step = self._dag.by_name[name]
-            self._begin(Execution(self._setting, self, step, adopted=(self.step_runs()[name], record)))
-        self._go_on_with_children()
-
-    def _go_on_with_children(self) -> None:
-        """Steps whose children wait: each of them finds out by itself whether it still has to."""
-        for name in tuple(self._waiting):
-            if (run := self.step_runs()[name]).question is None:
-                self._go_on_with(run)
-
-    def _hear_words(self) -> None:
-        """Go on with the steps that somebody has said a word to."""
-        for name in tuple(self._waiting) if not self.is_stopping() else ():
-            if (run := self.step_runs()[name]).word is not None:
-                self._go_on_with(run)
-
-    def _go_on_with(self, waited: StepRun) -> None:
-        del self._waiting[waited.name]
-        self._begin(Execution(self._setting, self, self._dag.by_name[waited.name], waited=waited))
-
-    def _start_ready(self) -> None:
-        self._settle_blocked()
-        while not self.is_stopping() and self._has_place and self._frontier.has_ready():
-            name = self._frontier.take()
-            assert name is not None
-            if self.step_runs()[name].state is StepState.NOT_STARTED:
-                self._begin(Execution(self._setting, self, self._dag.by_name[name]), self._dag.delay_sec)
-            self._settle_blocked()
-        if self._frontier.has_ready() and not self._loop.has_place and not self._is_hungry:
-            self._is_hungry = True
-            self._loop.want_place(self._have_place)
-
-    def _have_place(self) -> None:
-        self._is_hungry = False
-        self._advance()
-
-    @property
-    def _has_place(self) -> bool:
-        most = self._dag.max_active_steps
-        if most and sum(not active.sleeping for active in self._active) >= most:
-            return False
-        return self._loop.has_place and len(self._family) < self._loop.places
-
-    def _begin(self, execution: Execution, delay: float = 0) -> None:
-        name = execution.step.name
-        self._take_in_hand(execution, execution.run(), lambda outcome: self._settled(name, outcome), delay)
-
-    def _take_in_hand(
-        self, execution: Execution, steps: Steps, on_end: Callable[[Outcome], None], delay: float = 0
-    ) -> None:
-        def end(outcome: Outcome) -> None:
-            self._active.discard(active)
-            on_end(outcome)
-            self._loop.soon(self._advance)
-
-        active = Active(execution, steps, end)
-        self._active.add(active)
-        self._loop.begin(active, delay)
-
-    def _settled(self, name: str, outcome: Outcome) -> None:
-        if outcome.state is StepState.WAITING:
-            self._waiting[name] = None
-        else:
-            self._frontier.settle(name, outcome)
-
-    def _settle_blocked(self) -> None:
-        for name, outcome in self._frontier.blocked():
-            self.note(ev.STEP_FINISHED, step=name, state=outcome.state, reason=outcome.reason)
-
-    def _give_up_waiting(self, why: str) -> None:
-        for name in self._waiting:
-            self.note(ev.STEP_FINISHED, step=name, state=StepState.ABORTED, reason=why)
-
-
-def _settled(steps: Mapping[str, StepRun]) -> Iterator[tuple[str, Outcome]]:
-    for name, run in steps.items():
-        if run.state.is_settled or run.left:
-            yield name, Outcome(run.state, run.tolerated, run.reason)
-
-
-def _never_ran(run: StepRun) -> bool:
-    """It was left out of this attempt before it ever ran."""
-    return run.left and run.state is StepState.NOT_STARTED
-
-
-def _question(run: StepRun) -> tuple[str, bool] | None:
-    """What somebody is told of a step that waits: that it does, or that its children do."""
-    return (run.name, run.question is None) if run.state is StepState.WAITING else None

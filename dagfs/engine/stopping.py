@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import new_token
 from dagfs.engine.operations import own, resume_run
-from dagfs.engine.recovery import close_attempt
+from dagfs.engine.recovery import close_attempt, live_conditions
 from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere, note_left
 from dagfs.engine.tree import stop_shim, tell
 from dagfs.engine.view import View, view_run
 from dagfs.errors import NothingToDo, Refused
 from dagfs.model.state import RunState
+from dagfs.store.layout import RunPaths
 from dagfs.store.owner import Owner, holder
 from dagfs.store.process import Identity, is_alive
 
@@ -42,8 +43,8 @@ def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float 
 
 def _goes_on(engine: Engine, view: View) -> bool:
     """Something of it goes on although its engine is dead."""
-    elsewhere = left_elsewhere(engine.home.store.paths(view.run.id), view.run)
-    return bool(view.orphans or view.handlers) or any(elsewhere)
+    paths = engine.home.store.paths(view.run.id)
+    return bool(_shims(paths, view)) or any(left_elsewhere(paths, view.run))
 
 
 def _was(state: RunState) -> str:
@@ -77,7 +78,9 @@ def _stop_orphans(engine: Engine, family: Sequence[str], kill: bool, deadline: f
     """Their engine is dead: end the steps it left, then write down what there is to write."""
     root, store = family[0], engine.home.store
     with store.claim(root, own(0, new_token())) as claim:
-        shims = [shim for each in family for shim in _shims(view_run(store, each, held=True))]
+        shims = [
+            shim for each in family for shim in _shims(store.paths(each), view_run(store, each, held=True))
+        ]
         for shim in shims:
             stop_shim(shim, kill=kill)
         while any(is_alive(shim) for shim in shims):
@@ -92,8 +95,12 @@ def _stop_orphans(engine: Engine, family: Sequence[str], kill: bool, deadline: f
         end_shared(engine.home.disk, claim.paths)
 
 
-def _shims(view: View) -> list[Identity]:
-    return [each.shim for each in (*view.orphans.values(), *view.handlers.values()) if each.shim]
+def _shims(paths: RunPaths, view: View) -> list[Identity]:
+    """Those of its steps and handlers, and of conditions that are still being looked at."""
+    if view.owner is not None:
+        return []
+    conditions = live_conditions(paths.attempt(view.run.last.n), view)
+    return [each.shim for each in (*view.orphans.values(), *view.handlers.values(), *conditions) if each.shim]
 
 
 def _wait(run_id: str, deadline: float | None) -> None:

@@ -103,21 +103,20 @@ OPTIONS = Options(
 )
 CONTAINER = ("env", "user", "working_dir", "entrypoint", "hostname")
 _HOST = ("binds", "network_mode", "privileged", "auto_remove", "memory")
+_EXEC = ("user", "working_dir", "env")
+_HEALTH = ("test", "interval", "timeout", "retries", "start_period")
+_INSIDE = {"container": CONTAINER, "host": _HOST, "exec": _EXEC, "healthcheck": _HEALTH}
 _PULL = {"true": "always", "false": "never", "always": "always", "missing": "missing", "never": "never"}
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting in one spelling. Raises ValueError with what is wrong."""
     read = OPTIONS.read(config)
-    inner, host = _inner(read["container"], CONTAINER, "container"), {}
+    inner, host = _inner(read["container"], CONTAINER), {}
     if isinstance(read["host"], Mapping):
-        host = _inner(read["host"], _HOST, "host")
+        host = _inner(read["host"], _HOST)
     goes = read["exec"] if isinstance(read["exec"], str) else ""
-    details = (
-        _inner(read["exec"], ("user", "working_dir", "env"), "exec")
-        if isinstance(read["exec"], Mapping)
-        else {}
-    )
+    details = _inner(read["exec"], _EXEC) if isinstance(read["exec"], Mapping) else {}
     into = goes or ("" if read["image"] else read["name"])
     for what in ("image", "name"):
         if read[what].startswith("-"):
@@ -144,15 +143,21 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _inner(said: Mapping[str, Any], known: Sequence[str], where: str) -> dict[str, Any]:
+def _inner(said: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     """A map of Dagu's that is spelled as docker's interface has it: `NetworkMode`, `networkMode`."""
     folded = {name.replace("_", ""): name for name in known}
-    found = {}
-    for key, value in said.items():
-        name = folded.get(key.replace("_", "").lower())
-        if name is None:
-            raise ValueError(f"{where} has no setting {key!r}; it knows {', '.join(known)}")
-        found[name] = value
+    named = ((folded.get(key.replace("_", "").lower()), value) for key, value in said.items())
+    return {name: value for name, value in named if name}
+
+
+def unknown_inside(config: Mapping[str, Any]) -> list[str]:
+    """What maps within the settings hold that has no meaning here, each as one line."""
+    found = []
+    for key, value in config.items():
+        known = _INSIDE.get(key.replace("_", "").lower())
+        if known and isinstance(value, Mapping):
+            unknown = (inner for inner in value if not _inner({inner: ""}, known))
+            found += [f"{key} has no setting {inner!r}; it knows {', '.join(known)}" for inner in unknown]
     return found
 
 
@@ -236,7 +241,7 @@ def _volume(said: str, cwd: str) -> str:
 def _health(said: Mapping[str, Any]) -> list[str]:
     if not said:
         return []
-    found = _inner(said, ("test", "interval", "timeout", "retries", "start_period"), "healthcheck")
+    found = _inner(said, _HEALTH)
     test = found.pop("test", "")
     if not isinstance(test, str):
         words = [str(word) for word in test]

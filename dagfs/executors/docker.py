@@ -10,12 +10,20 @@ from dataclasses import replace
 from typing import Any
 
 from dagfs.executors.child.trampoline import JOB
-from dagfs.executors.container_options import OPTIONS, create_words, entrypoint, named, settings
+from dagfs.executors.container_options import (
+    OPTIONS,
+    create_words,
+    entrypoint,
+    named,
+    settings,
+    unknown_inside,
+)
 from dagfs.executors.elsewhere import Texts, client_env, definition, job_key, passed, texts
 from dagfs.executors.program import program
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.model.dag import Step
+from dagfs.model.pattern import BadPattern, check
 
 _CLIENTS = ("docker", "podman", "nerdctl")
 _STEERING = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "REGISTRY_", "SSH_AUTH_SOCK")
@@ -35,7 +43,7 @@ class Docker:
 
     def check(self, step: Step) -> Sequence[str]:
         config = step.executor.config
-        wrong = OPTIONS.wrong(config)
+        wrong = [*OPTIONS.wrong(config), *unknown_inside(config)]
         if not wrong and not any("$" in str(value) for value in config.values()):
             try:
                 settings(config)
@@ -57,7 +65,7 @@ class Docker:
         binary = str(config.get("binary") or "")
         if "$" in binary or any(map(shutil.which, [binary] if binary else _CLIENTS)):
             return ""
-        return f"{binary} is not in the PATH" if binary else "neither docker, podman nor nerdctl is in the PATH"
+        return f"{binary or 'docker, podman or nerdctl'} is not in the PATH"
 
     def prepare(self, request: StepRequest) -> Process:
         said = settings(request.config)
@@ -221,6 +229,7 @@ def _within(
 def _shared(request: StepRequest) -> dict[str, Any]:
     """The DAG's container."""
     said = settings(request.dag_settings["container"])
+    _check_pattern(said["log_pattern"])
     values = named(said["env"])
     options = [*create_words(said, request.cwd), *(f"--env={name}" for name in values)]
     if said["restart"]:
@@ -246,6 +255,13 @@ def _shared(request: StepRequest) -> dict[str, Any]:
         "ready_sec": _READY_SEC,
         "keep": said["keep"],
     }
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        check(pattern)
+    except BadPattern as error:
+        raise ValueError(f"log_pattern {pattern!r} is no regular expression: {error}") from None
 
 
 def _name(*parts: str) -> str:

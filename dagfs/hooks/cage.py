@@ -6,7 +6,7 @@ then nobody else's. It sees everything this process has, and gives back one valu
 
 from __future__ import annotations
 
-import ctypes
+import importlib
 import os
 import pickle
 import select
@@ -14,12 +14,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
 _PIECE = 1 << 16
+_HEADER = 8
+"""Bytes that say how long an answer is."""
 _PR_SET_PDEATHSIG = 1
 _WATCHED = (
     signal.SIGINT,
@@ -49,14 +52,13 @@ def call(function: Callable[..., T], *arguments: Any, limit_sec: float) -> T:
     The value must be one that can be pickled. 0 for `limit_sec` is no limit.
     """
     reader, writer = os.pipe()
-    # What is still buffered would be printed by both.
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    child = os.fork()
-    if child == 0:
-        enter(writer)
-        _answer(writer, function, arguments)
-    os.close(writer)
+    try:
+        child = fork(lambda: _answer(writer, function, arguments), writer)
+    except OSError:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
     data, in_time = b"", False
     try:
         data, in_time = _read(reader, limit_sec)
@@ -71,15 +73,63 @@ def call(function: Callable[..., T], *arguments: Any, limit_sec: float) -> T:
     return value
 
 
+def fork(work: Callable[[], object], *keep: int) -> int:
+    """A child that does nothing but `work`, in a place of its own; its process id."""
+    # What is still buffered would be printed by both. The library is loaded once, not in every child.
+    _flush()
+    _system()
+    child = os.fork()
+    if child == 0:
+        try:
+            enter(*keep)
+            work()
+        finally:
+            # Whatever happens: nothing of the parent's is to go on in here.
+            os._exit(1)
+    return child
+
+
+@lru_cache
+def _system() -> Any:
+    """The C library. Where no stranger is called, nobody pays for loading ctypes."""
+    return importlib.import_module("ctypes").CDLL(None)
+
+
+def _flush() -> None:
+    """Print what is buffered, as far as there is somebody to take it."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _require_stderr() -> None:
+    """Standard error is where all goes that is printed; where it is closed, nowhere."""
+    if not _is_open(2):
+        null = os.open(os.devnull, os.O_WRONLY)
+        if null != 2:
+            os.dup2(null, 2)
+            os.close(null)
+
+
 def enter(*keep: int) -> None:
     """Make the process just forked a place of its own: no descriptors but `keep`, no terminal, no heirs."""
     os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _system().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.set_wakeup_fd(-1)
     for number in _WATCHED:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGPIPE else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Standard output may be a stream of JSON that somebody reads.
+    _require_stderr()
     os.dup2(2, 1)
     sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     for name in os.listdir("/proc/self/fd"):
@@ -139,7 +189,8 @@ def _answer(writer: int, function: Callable[..., Any], arguments: tuple[Any, ...
         data = pickle.dumps((function(*arguments), ""))
     except BaseException as error:  # noqa: BLE001 - told to the parent, whatever it is
         data = _failure(error)
-    view = memoryview(data)
+    # With its length before it: what the plugin started may hold this pipe open for ever.
+    view = memoryview(len(data).to_bytes(_HEADER, "big") + data)
     try:
         while view:
             view = view[os.write(writer, view) :]
@@ -170,17 +221,23 @@ def _value(data: bytes) -> Any:
 
 
 def _read(reader: int, limit_sec: float) -> tuple[bytes, bool]:
-    """Everything that is written, and whether it ended in time."""
+    """The answer, empty where there is none, and whether it came, or the end, in time."""
     deadline = time.monotonic() + limit_sec if limit_sec else None
-    pieces: list[bytes] = []
+    found = bytearray()
+    # Not `select`: this may be the two thousandth descriptor.
+    poller = select.poll()
+    poller.register(reader, select.POLLIN)
     while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([reader], [], [], left)[0]:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not poller.poll(left):
             return b"", False
         piece = os.read(reader, _PIECE)
+        found += piece
+        size = int.from_bytes(found[:_HEADER], "big") if len(found) >= _HEADER else None
+        if size is not None and len(found) >= _HEADER + size:
+            return bytes(found[_HEADER : _HEADER + size]), True
         if not piece:
-            return b"".join(pieces), True
-        pieces.append(piece)
+            return b"", True
 
 
 @contextmanager
@@ -190,14 +247,15 @@ def unchanged() -> Iterator[None]:
     os.umask(mask)
     handlers = {number: signal.getsignal(number) for number in _WATCHED}
     streams = (sys.stdout, sys.stderr)
-    sys.stdout.flush()
-    out = os.dup(1)
+    _flush()
+    _require_stderr()
+    out = os.dup(1) if _is_open(1) else os.open(os.devnull, os.O_WRONLY)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     try:
         yield
     finally:
-        sys.stdout.flush()
+        _flush()
         os.dup2(out, 1)
         os.close(out)
         sys.stdout, sys.stderr = streams

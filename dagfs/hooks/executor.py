@@ -94,9 +94,9 @@ class Executor(Protocol):
     `shell` (program and arguments) what reads them for a step that names no shell of its own.
 
     `sees_local_files = False` says that its steps do not find this machine's files, but for what a method
-    `mounted(config, dag_settings)` gives: paths that are the same there, as settings spell them, or None where
-    that is not known. A method `missing(config)` says what of this machine is not there that its steps
-    need, or `""`.
+    `mounted(config, dag_settings)` gives: paths that are the same there, as settings spell them, or None
+    where that is not known. A method `missing(config)` says what of this machine is not there that its
+    steps need, or `""`.
     """
 
     name: str

@@ -68,8 +68,9 @@ class Listener:
         self.turn()
         while self._busy or self._waiting:
             if self._link is not None:
-                writes = [self._link] if self._unsent else []
-                select.select([self._link], writes, [], min(self._left(), 0.5))
+                poller = select.poll()
+                poller.register(self._link, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+                poller.poll(min(self._left(), 0.5) * 1000)
             self.turn()
         self.close()
 
@@ -88,13 +89,13 @@ class Listener:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        child = os.fork()
-        if child == 0:
-            cage.enter(theirs.fileno())
-            _listen(theirs, self.on_event)
-        theirs.close()
+        try:
+            child = cage.fork(lambda: _listen(theirs, self.on_event), theirs.fileno())
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         ours.setblocking(False)
         self._link, self._child = ours, child
         self._unsent.clear()
@@ -129,6 +130,9 @@ class Listener:
             if not piece:
                 if self._busy:
                     self._give_up("")
+                else:
+                    # It ended between two events; the next one finds a new process.
+                    self.close()
                 return
             self._received += piece
         while len(self._received) >= _HEADER:

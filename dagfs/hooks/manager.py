@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -27,7 +27,6 @@ from dagfs.hooks.cage import Escaped, described
 from dagfs.hooks.caged import Caged, CagedFunction
 from dagfs.hooks.command import CommandContext, CommandSpec
 from dagfs.hooks.executor import Executor, Process
-from dagfs.hooks.listener import Listener
 from dagfs.hooks.notifier import News
 from dagfs.hooks.plugin import API, HOOKS, KINDS, Kind, Plugin, PluginFailed, failed, shortened
 from dagfs.hooks.secret import SecretProvider
@@ -36,6 +35,9 @@ from dagfs.model.event import Event
 from dagfs.model.fingerprint import FieldClass
 from dagfs.model.rule import Rule
 from dagfs.model.run import RunHeader
+
+if TYPE_CHECKING:
+    from dagfs.hooks.listener import Listener
 
 __all__ = ["BUILT_IN", "HOOKS", "Plugin", "PluginFailed", "PluginManager"]
 
@@ -349,7 +351,9 @@ class PluginManager:
             def on_event(run: RunHeader, event: Event) -> None:
                 _call(implementation, run=run, event=event)
 
-            self._listeners[name] = Listener(name, on_event, self._limit or 0)
+            # Its sockets are loaded where a stranger observes, and nowhere else.
+            listener = importlib.import_module("dagfs.hooks.listener")
+            self._listeners[name] = listener.Listener(name, on_event, self._limit or 0)
         return self._listeners[name]
 
     def finish_observing(self) -> list[str]:

@@ -28,8 +28,11 @@ class Option:
         return " or ".join(f"`{each}`" for each in self.choices) or self.kind
 
 
-class UnknownSetting(str):
-    """Says that there is no such setting. For a file of Dagu 1, which passes over them, it is no error."""
+class NoUse(str):
+    """Says that a step has a field that its executor has no use for.
+
+    That alone is an error in files of Dagu 1, which looks at settings only when it runs the step.
+    """
 
 
 class Options:
@@ -77,10 +80,10 @@ class Options:
             raise ValueError("; ".join(wrong))
         return found
 
-    def _unknown(self, key: str) -> UnknownSetting:
+    def _unknown(self, key: str) -> str:
         near = difflib.get_close_matches(_folded(key), self._known, 1)
         hint = f"; did you mean {self._known[near[0]].name!r}?" if near else ""
-        return UnknownSetting(f"the {self.owner} executor has no setting {key!r}{hint}")
+        return f"the {self.owner} executor has no setting {key!r}{hint}"
 
 
 def _folded(key: str) -> str:
@@ -164,6 +167,6 @@ _NEEDS: Mapping[str, str] = {
 }
 
 
-def refused(owner: str, **fields: Sequence[Any] | bool) -> list[str]:
+def refused(owner: str, **fields: Sequence[Any] | bool) -> list[NoUse]:
     """One line for each of the named fields of a step that this executor has no use for but that is set."""
-    return [f"the {owner} executor has no use for `{name}`" for name, value in fields.items() if value]
+    return [NoUse(f"the {owner} executor has no use for `{name}`") for name, value in fields.items() if value]

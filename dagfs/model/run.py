@@ -246,6 +246,8 @@ class StepRun:
     """The attempt that holds outputs given with a marking; 0 where the step itself put them out."""
     children: Mapping[str, ChildRun] = field(default_factory=dict)
     """The runs of its sub-DAG by id, in the order in which they began."""
+    wanted: int = 0
+    """How many children its newest try asked for."""
     chosen: tuple[str, ...] | None = None
     """The steps that a router chose."""
     question: Mapping[str, Any] | None = None
@@ -334,6 +336,18 @@ class Fold:
         """By the name of the step, or of the handler."""
         self._base = base
         self._attempt = Attempt(header)
+
+    @classmethod
+    def going_on(cls, attempt: Attempt, base: Attempt | None = None) -> Fold:
+        """A fold that has taken in all that made `attempt`, for one whose earlier events are not at hand."""
+        fold = cls(attempt.header, attempt.steps, base)
+        fold._attempt = attempt
+        fold._steps, fold._handlers = dict(attempt.steps), dict(attempt.handlers)
+        for whose, steps in (("step", attempt.steps), ("handler", attempt.handlers)):
+            for name, step in steps.items():
+                key = (name, "") if whose == "step" else ("", name)
+                fold._children |= {key: dict(step.children)} if step.children else {}
+        return fold
 
     def apply(self, event: Event) -> None:
         """Take in one more event; one of a name that is not known changes nothing."""
@@ -471,7 +485,8 @@ class Fold:
         )
 
     def _step_resumed(self, event: Event) -> None:
-        self._move(event, StepState.RUNNING, reason="", finished=None)
+        wanted = int(event.data.get("children", 0))
+        self._move(event, StepState.RUNNING, reason="", finished=None, wanted=wanted)
 
     def _step_answered(self, event: Event) -> None:
         old = self._steps[event.step or ""]
@@ -545,6 +560,7 @@ def _started(n: int, event: Event) -> dict[str, Any]:
         "marking": None,
         "outputs_attempt": 0,
         "tries": event.data["try"],
+        "wanted": int(event.data.get("children", 0)),
         "offsets": (event.data.get("stdout", 0), event.data.get("stderr", 0)),
         "exit_code": None,
         "signal": None,

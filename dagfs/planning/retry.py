@@ -50,7 +50,7 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
     acknowledged = frozenset(answers.acknowledged)
     edit = replace(edit, kill_orphans=answers.kill_orphans, acknowledged=acknowledged)
     scope = scope_of(request.answers.selection, edit.new, _states(edit))
-    own = _unfinished(edit) | _reconsidered(edit)
+    own = _rewound(edit) | _unfinished(edit) | _reconsidered(edit)
     own = _chosen(edit, _with_edited_children(edit, request) | own, scope)
     if request.everything:
         check, own = _no_findings, dict.fromkeys(edit.new.by_name, request.everything)
@@ -326,6 +326,16 @@ def _why_unfinished(step: StepRun) -> str:
 def _has_hard_failure(attempt: Attempt) -> bool:
     """Something beside tolerated failures and skips is unfinished."""
     return any(not (_is_done(step) or step.tolerated) for step in attempt.steps.values())
+
+
+def _rewound(edit: Edit) -> dict[str, str]:
+    """The steps that a rejection goes back to."""
+    found = {}
+    for step in edit.new.steps:
+        name = edit.new.names.get(step.approval.rewind_to) if step.approval else None
+        if name is not None and edit.state(step.name).state is StepState.REJECTED:
+            found[name] = f"{step.name} was rejected, and goes back to it"
+    return found
 
 
 def _reconsidered(edit: Edit) -> dict[str, str]:

@@ -16,10 +16,25 @@ def understood(expression: str) -> Cron:
     return parse_cron(expression)
 
 
+class _Iterator:
+    """An expression taken apart, which costs ten times as much as asking it for a time, and its last answer."""
+
+    def __init__(self, expression: str) -> None:
+        self._croniter = croniter(understood(expression).canonical, datetime(2000, 1, 1))
+        self._since = self._found = datetime.min
+
+    def following(self, after: datetime) -> datetime:
+        """The first match later than `after`; CroniterBadDateError where there is none."""
+        if not self._since <= after < self._found:
+            self._croniter.set_current(after, force=True)
+            found: datetime = self._croniter.get_next(datetime)
+            self._since, self._found = after, found
+        return self._found
+
+
 @lru_cache(maxsize=4096)
-def _iterator(expression: str) -> croniter:
-    # Taking an expression apart costs ten times as much as asking it for a time.
-    return croniter(understood(expression).canonical, datetime(2000, 1, 1))
+def _iterator(expression: str) -> _Iterator:
+    return _Iterator(expression)
 
 
 def following(expression: str, after: datetime) -> datetime | None:
@@ -27,10 +42,7 @@ def following(expression: str, after: datetime) -> datetime | None:
 
     Without a zone croniter has nothing to do with clocks that are changed; `instants` has.
     """
-    iterator = _iterator(expression)
-    iterator.set_current(after, force=True)
     try:
-        found: datetime = iterator.get_next(datetime)
+        return _iterator(expression).following(after)
     except CroniterBadDateError:
         return None
-    return found

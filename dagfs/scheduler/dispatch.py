@@ -14,6 +14,9 @@ from dagfs.store.waiting import Queue, Waiting
 
 TRY_AGAIN = timedelta(seconds=10)
 _MOST_TRIES = 3
+_MOST_TRIES_OF_THE_DISK = 64
+"""About an hour: a disk that is full has room again when somebody has seen to it."""
+_LONGEST_PAUSE = 6
 _FINAL = (ExitCode.USAGE, ExitCode.SPEC_INVALID, ExitCode.NOT_FOUND, ExitCode.REFUSED, ExitCode.NOTHING_TO_DO)
 """Codes of commands that would fail again."""
 _NOT_OURS = (ExitCode.NOTHING_TO_DO, ExitCode.BUSY)
@@ -128,24 +131,29 @@ class Dispatch:
 
     # -- what came of it ----------------------------------------------------------------------
 
-    def take(self, started: Started) -> tuple[Job, str] | None:
-        """A start has come to something: the job, and why it was no use; None where it is tried again."""
+    def take(self, started: Started) -> tuple[Job, str, bool]:
+        """A start has come to something: the job, why it was no use, and whether that is its end."""
         job = self._starting.pop(started.job.run, started.job)
         if started.code == 0 or (not job.retry and self._runs.exists(job.run)):
             self._began(job, started.code)
-            return job, ""
+            return job, "", True
         error = started.error or f"its command ended with {started.code}"
         if job.retry and started.code in _NOT_OURS:
             self._ledger.note("not_retried", dag=job.dag, run=job.run, reason=error)
-            return job, ""
-        if started.code in _FINAL or job.tries + 1 >= _MOST_TRIES:
+            return job, "", True
+        most = _MOST_TRIES_OF_THE_DISK if started.code == ExitCode.IO_ERROR else _MOST_TRIES
+        if started.code in _FINAL or job.tries + 1 >= most:
             self._ledger.note("not_started", dag=job.dag, run=job.run, reason=error)
             if job.queued:
                 self._queue.set_aside(job.run, error)
-            return job, error
-        again = replace(job, tries=job.tries + 1)
-        self._held.append(Held(again, until=self._now() + TRY_AGAIN))
-        return None
+            return job, error, True
+        if not job.tries:
+            self._ledger.note(
+                "start_failed", dag=job.dag, run=job.run, reason=error, then="it is tried again"
+            )
+        pause = TRY_AGAIN * min(2**job.tries, _LONGEST_PAUSE)
+        self._held.append(Held(replace(job, tries=job.tries + 1), until=self._now() + pause))
+        return job, error, False
 
     def _began(self, job: Job, code: int) -> None:
         if code == 0:

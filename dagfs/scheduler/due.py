@@ -12,7 +12,8 @@ from dagfs.scheduler.instants import occurrences
 ON_TIME = timedelta(seconds=60)
 """What is due no longer ago was not missed."""
 _CLOCK_WENT_BACK = timedelta(seconds=60)
-_FIRST_LOOK = timedelta(hours=1)
+_FIRST_LOOK = timedelta(minutes=MOST_CAUGHT_UP)
+"""Even what is due each minute fits into it."""
 
 Instant = tuple[datetime, frozenset[str]]
 

@@ -10,8 +10,13 @@ _LONGEST_NAME = 40
 
 
 def scheduled_id(name: str, key: str, instant: datetime) -> str:
-    """`nightly-import-20261121t0230z-3f9a0c`: the DAG, the minute in UTC, and which file it is."""
-    return f"{_slug(name)}-{instant.astimezone(UTC):%Y%m%dt%H%Mz}-{_digest(key, 6)}"
+    """`nightly-import-20261121t0230z-3f9a0c`: the DAG, the minute in UTC, and which file it is.
+
+    What is due within a minute, as only an `at` can be, has its seconds there too: `t023015z`.
+    """
+    moment = instant.astimezone(UTC)
+    when = f"{moment:%Y%m%dt%H%M}{moment:%S}z" if moment.second else f"{moment:%Y%m%dt%H%M}z"
+    return f"{_slug(name)}-{when}-{_digest(key, 6)}"
 
 
 def file_id(name: str, key: str, path: str, stamp: str) -> str:

@@ -94,14 +94,12 @@ class Scheduler:
                 self._save(track)
 
     def _take(self, started: Started) -> None:
-        settled = self._dispatch.take(started)
-        if settled is None:
-            return
-        job, error = settled
+        job, error, is_over = self._dispatch.take(started)
         track = self._times.tracks.get(job.key)
         if track is not None:
             track.error = error
-            self._save(track)
+            if is_over:
+                self._save(track)
 
     def _save(self, track: Track) -> None:
         try:

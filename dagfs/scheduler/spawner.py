@@ -187,11 +187,16 @@ class Spawner:
         """Take note of its end, which is not waited for any longer than that, in seconds."""
         if self._process is None:
             return
+        pidfd = os.pidfd_open(self._process.pid)
         try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            poller = select.poll()
+            poller.register(pidfd, select.POLLIN)
+            poller.poll(patience * 1000)
+        finally:
+            os.close(pidfd)
+        # Of one that has ended nothing is left to kill.
+        self._process.kill()
+        self._process.wait()
         self._process = None
 
 

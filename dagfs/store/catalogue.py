@@ -8,8 +8,8 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from heapq import merge
-from itertools import groupby, islice
+from heapq import merge, nlargest
+from itertools import filterfalse, groupby, islice
 from pathlib import Path
 
 from dagfs.errors import DagfsError, NotFound, UsageError
@@ -17,15 +17,18 @@ from dagfs.store.codec import decode_document
 from dagfs.store.files import read_bytes
 from dagfs.store.layout import HomePaths, valid_address, valid_run_id
 
-_STAMP = re.compile(r"(\d{8})-(\d{6})-")
-_SCHEDULED = re.compile(r".*-(\d{8})t(\d{4})z(?:-[0-9a-f]{6})?")
+_STAMP = re.compile(r"([0-9]{8})-([0-9]{6})-")
+_SCHEDULED = re.compile(r".*-(\d{8})t(\d{4})(\d\d)?z(?:-[0-9a-f]{6})?")
 _BACK = re.compile(r"(?P<dag>.*)@(?:-(?P<back>\d+))?")
 _CANDIDATES = 8
+_HEAD = 256
 
 
-def _is_timed(name: str) -> bool:
-    """`_STAMP` matches, said faster."""
-    return name[8:9] == "-" == name[15:16] and name[:8].isdigit() and name[9:15].isdigit()
+def _descending(names: list[str]) -> Iterator[str]:
+    """The last ones by name first. Mostly a few are wanted, which are had without sorting all."""
+    yield from nlargest(_HEAD, names)
+    if len(names) > _HEAD:
+        yield from islice(sorted(names, reverse=True), _HEAD, None)
 
 
 class Catalogue:
@@ -46,14 +49,14 @@ class Catalogue:
     def _stamped(self, ages: dict[str, int]) -> Iterator[tuple[int, str]]:
         """Every name with its stamp, newest first.
 
-        A hundred thousand names are sorted as they are; what else is to know of each, is asked on the way.
+        A hundred thousand names are compared as they are; what else is to know of each, is asked on the way.
         """
         try:
             names = os.listdir(self._home.runs)
         except FileNotFoundError:
             return iter(())
-        timed = sorted((name for name in names if _is_timed(name)), reverse=True)
-        others = set(names).difference(timed) if len(timed) < len(names) else ()
+        timed = _descending(list(filter(_STAMP.match, names)))
+        others = filterfalse(_STAMP.match, names)
         rest = sorted(
             ((self._stamp(each, ages), each) for each in others if self._is_run(each)), reverse=True
         )
@@ -72,7 +75,7 @@ class Catalogue:
             return int(match[1] + match[2])
         match = _SCHEDULED.fullmatch(run_id)
         if match:
-            return int(match[1] + match[2]) * 100
+            return int(match[1] + match[2] + (match[3] or "00"))
         year, month, day, hour, minute, second, *_ = time.gmtime(self._written(run_id, ages) // 10**9)
         return ((((year * 100 + month) * 100 + day) * 100 + hour) * 100 + minute) * 100 + second
 

@@ -11,12 +11,13 @@ import errno
 import hashlib
 import importlib
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from dagfs.errors import StoreError
 
@@ -265,6 +266,31 @@ class Disk:
         self._do("link", target, lambda: os.link(source, target, follow_symlinks=False), source)
         self.sync_dir(Path(target).parent)
         self._do("unlink", source, lambda: os.unlink(source))
+
+    def share_file(self, source: str | Path, target: str | Path) -> None:
+        """Give a file that never changes a second name; where that cannot be, copy it."""
+        try:
+            self._do("link", target, lambda: os.link(source, target, follow_symlinks=False), source)
+        except (StoreError, OSError):
+            self.copy_file(source, target)
+
+    def copy_file(self, source: str | Path, target: str | Path) -> None:
+        """A copy of a file or of a link, with its time and mode."""
+        self._do("copy", target, lambda: shutil.copy2(source, target, follow_symlinks=False), source)
+
+    def put_stream(self, path: str | Path, source: IO[bytes], mode: int, mtime_ns: int) -> None:
+        """A new file with all that a stream gives; not yet durable, for a folder that is published later."""
+        fd = self._create(path, self.file_mode | (mode & stat.S_IXUSR))
+        try:
+            while piece := source.read(1 << 20):
+                self._write_all(fd, path, piece)
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(fd)
+
+    def put_link(self, path: str | Path, target: str) -> None:
+        """A new symbolic link."""
+        self._do("symlink", path, lambda: os.symlink(target, path))
 
     def remove_file(self, path: str | Path) -> None:
         """Unlink a file; fine when it is gone already."""

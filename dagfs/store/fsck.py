@@ -73,7 +73,7 @@ def check_run(store: RunStore, run_id: str) -> list[Damage]:
     except DagfsError as error:
         found, header = [Damage(paths.run_json, 0, error.message, True)], None
     else:
-        found = _base(paths, header)
+        found = _base(paths, header) if header else []
     found += _run_names(paths, header)
     attempts: dict[int, Attempt] = {}
     for n in paths.attempt_numbers():

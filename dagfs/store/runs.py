@@ -263,7 +263,8 @@ class RunStore:
     ) -> Claim:
         """A new run with its first attempt, complete and durable in one rename; its lock is held.
 
-        `base` is the base.yaml that the header names. Refused when the id is taken. Children are made by `Claim.create_child`.
+        `base` is the base.yaml that the header names. Refused when the id is taken. Children are made by
+        `Claim.create_child`.
         """
         self._check_new(header.id)
         stage, final = self.home.stage(os.urandom(6).hex()), self.home.run(header.id)

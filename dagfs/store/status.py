@@ -113,6 +113,7 @@ def _extras(step: StepRun) -> Mapping[str, Any]:
         "signal": step.signal,
         "until": step.until,
         "marked": step.marking.as_data() if step.marking else None,
+        "wanted": step.wanted if step.children else 0,
         "children": {name: child.as_data() for name, child in step.children.items()},
         "chosen": list(step.chosen) if step.chosen is not None else None,
         "waits_for": dict(step.question) if step.question and step.state is StepState.WAITING else None,

@@ -29,6 +29,16 @@ def tell(target: Progress, *events: tuple[float, str, dict[str, object]]) -> lis
     return [target.apply(Event(n, at(when), name, data)) for n, (when, name, data) in enumerate(events, 1)]
 
 
+def test_who_goes_on_with_an_attempt_sees_what_was_before() -> None:
+    done = StepRun("a", StepState.SUCCEEDED)
+    attempt = Attempt(AttemptHeader(), steps={"a": done, "b": StepRun("b")}, events=7)
+    seen = Progress(Run(RunHeader(), (attempt,)), footer="")
+    seen.apply(Event(8, at(0), ev.ATTEMPT_RESUMED, {}))
+    seen.apply(Event(9, at(1), ev.STEP_STARTED, {"step": "b", "try": 1}))
+    rows = seen.frame(START + timedelta(seconds=2), 24).rows
+    assert [(row.name, row.state) for row in rows] == [("✓ a", "succeeded"), ("▶ b", "running")]
+
+
 def test_a_running_step_shows_its_time_and_try() -> None:
     seen = progress("a", "b")
     tell(
@@ -98,3 +108,17 @@ def test_a_frame_never_outgrows_its_room(number: int, room: int) -> None:
     assert len(frame.rows) + 2 <= max(room, 3)
     if number + 2 > max(room, 3):
         assert f"({number - len(frame.rows)} not shown)" in frame.counts
+
+
+def test_a_step_with_items_says_how_far_it_is() -> None:
+    seen = progress("fan")
+    child = {"step": "fan", "child_attempt": 1}
+    tell(
+        seen,
+        (0, ev.ATTEMPT_STARTED, {"attempt": 1}),
+        (1, ev.STEP_STARTED, {"step": "fan", "try": 1, "children": 3}),
+        (1, ev.CHILD_STARTED, {**child, "child": "fan-a"}),
+        (1, ev.CHILD_STARTED, {**child, "child": "fan-b"}),
+        (2, ev.CHILD_FINISHED, {**child, "child": "fan-a", "state": "failed"}),
+    )
+    assert seen.frame(START, 24).rows[0].note == "1 of 3 items, 1 not well"

@@ -170,6 +170,10 @@ def test_a_rejection_in_a_child_is_one_of_the_parent_and_a_retry_asks_again(tmp_
 
 
 GATE = "  - id: gate\n    action: human.task\n  - id: work\n    depends: [gate]\n"
+GUARDED = """    action: human.task
+    preconditions: [{condition: "${NAME}", expected: a}]
+    continue_on: {skipped: true}
+"""
 FAN_GATED = FAN.replace("  - id: work\n", GATE)
 
 
@@ -424,3 +428,68 @@ def test_an_engine_that_lost_its_run_ends_the_processes_of_the_children(tmp_path
     (desk.desk / "tick").touch()
     os.waitpid(pid, 0)
     eventually(lambda: not Path("/proc", began.read_text().strip()).exists())
+
+
+def test_a_limit_on_active_steps_is_none_for_the_steps_of_children(tmp_path: Path) -> None:
+    meet = "touch $DESK/at-$NAME; while ! test -e $DESK/at-a || ! test -e $DESK/at-b; do sleep 0.02; done"
+    desk = fan(tmp_path, meet)
+    path = desk.root / "dags/main.yaml"
+    path.write_text("max_active_steps: 1\n" + path.read_text().lstrip().replace("[a, b, c]", "[a, b]"))
+    assert desk.run().state is RunState.SUCCEEDED
+
+
+def test_a_word_wakes_nobody_but_the_child_it_is_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, FAN_GATED.replace("BODY", "true").replace("POLICY", ""))
+    desk.run()
+    a, b, c = desk.children()
+    desk.approve(f"{b}/gate")
+    resumed = [
+        b'"attempt_resumed"' in desk.engine().home.store.paths(each).attempt(1).journal.read_bytes()
+        for each in (a, b, c)
+    ]
+    assert resumed == [False, True, False]
+    assert desk.child_states() == ["waiting", "succeeded", "waiting"]
+
+
+def test_an_item_that_waits_goes_on_while_others_still_run(tmp_path: Path) -> None:
+    body = 'test "$NAME" = a || while ! test -e $DESK/go; do sleep 0.02; done; echo done-$NAME >> $DESK/marks'
+    text = FAN_GATED.replace("    action: human.task\n", GUARDED).replace("[a, b, c]", "[a, b]")
+    desk = Desk(tmp_path, text.replace("BODY", body).replace("POLICY", ""))
+    pid = forked(desk.run)
+    eventually(lambda: "b" in desk.marks() and desk.children() and "waiting" in desk.child_states())
+    assert desk.approve("gate") is None
+    eventually(lambda: "done-a" in desk.marks())
+    (desk.desk / "go").touch()
+    os.waitpid(pid, 0)
+    assert desk.view().state is RunState.SUCCEEDED
+    assert desk.is_sound()
+
+
+def test_an_item_that_waits_is_stopped_with_those_that_run(tmp_path: Path) -> None:
+    text = FAN_GATED.replace("    action: human.task\n", GUARDED).replace("[a, b, c]", "[a, b]")
+    desk = Desk(tmp_path, text.replace("BODY", "sleep 60").replace("POLICY", ""))
+    pid = forked(desk.run)
+    eventually(lambda: "b" in desk.marks() and "waiting" in desk.child_states())
+    assert stop_run(desk.engine(), RUN) is RunState.ABORTED
+    os.waitpid(pid, 0)
+    assert desk.child_states() == ["aborted", "aborted"]
+
+
+def test_a_retry_of_a_rejected_step_goes_back_to_where_it_says(tmp_path: Path) -> None:
+    desk = Desk(
+        tmp_path,
+        """
+        type: graph
+        steps:
+          - {id: before, run: echo before >> $DESK/marks}
+          - {id: draft, depends: [before], run: echo draft >> $DESK/marks}
+          - {id: polish, depends: [draft], run: echo polish >> $DESK/marks}
+          - {id: review, depends: [polish], run: "true", approval: {rewind_to: draft}}
+        """,
+    )
+    desk.run()
+    desk.approve(approved=False)
+    assert desk.retry().state is RunState.WAITING
+    assert desk.marks() == ["before", "draft", "polish", "draft", "polish"]
+    desk.approve()
+    assert desk.view().state is RunState.SUCCEEDED

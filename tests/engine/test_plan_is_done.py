@@ -15,6 +15,7 @@ from dagfs.engine.proposal import propose_retry
 from dagfs.model.edit import Action
 from dagfs.model.event import STEP_KEPT, STEP_STARTED, Event
 from dagfs.planning.plan import Answers, Verdict
+from dagfs.planning.selection import Selection
 
 RUN = "run1"
 
@@ -57,6 +58,60 @@ def retried(engine: Engine, answers: Answers) -> tuple[dict[str, Action], Heard]
     heard = Heard()
     carry_out(engine, proposal, observers=[heard])
     return dict(proposal.plan.actions), heard
+
+
+@st.composite
+def selections(draw: st.DrawFn) -> Selection:
+    names = st.sampled_from([f"s{n}{more}" for n in range(2) for more in ("", "+", "++")])
+    steps = draw(st.just("") | names | st.just("state:failed"))
+    only = bool(steps) and draw(st.booleans())
+    return Selection(steps, draw(st.just("") | st.sampled_from(("s0", "s1"))), only)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(dag=dags(), selection=selections(), mend=st.booleans())
+def test_a_retry_of_selected_steps_touches_no_other(
+    dag: dict[str, tuple[list[str], bool]], selection: Selection, mend: bool
+) -> None:
+    root = Path(tempfile.mkdtemp(prefix="dagfs-test-"))
+    try:
+        (root / "dags").mkdir()
+        flag = root / "mended"
+        commands = {name: f"test -e {flag}" if fails else "'true'" for name, (_, fails) in dag.items()}
+        (root / "dags/random.yaml").write_text(text(dag, commands))
+        engine = open_home(root, plugins=False)
+        start_run(engine, RunRequest("random", id=RUN))
+        if mend:
+            flag.touch()
+        run = root / "runs" / RUN
+        before = engine.home.store.load(RUN).last.steps
+        files = {path: path.read_bytes() for path in (run / "attempts/1").rglob("*") if path.is_file()}
+        done = retried(engine, Answers(selection=selection))
+        assert {path: path.read_bytes() for path in files} == files
+        if done is None:
+            assert not (run / "attempts/2").exists()
+            return
+        actions, heard = done
+        after = engine.home.store.load(RUN).last.steps
+        to_run = {name for name, action in actions.items() if action is Action.RUN}
+        assert len(heard.started) == len(set(heard.started)), "a step ran twice"
+        assert set(heard.started) <= to_run
+        for name in to_run - set(heard.started):
+            assert after[name].state == "upstream_failed", f"{name} was to run and did not"
+        places = {name: n for n, name in enumerate(heard.started)}
+        for name in heard.started:
+            assert all(places.get(parent, -1) < places[name] for parent in dag[name][0])
+        for name in set(actions) - to_run:
+            assert after[name].outputs == before[name].outputs
+            assert after[name].attempt == before[name].attempt
+            left = actions[name] is Action.LEAVE
+            assert after[name].left is left
+            assert left is not (before[name].state in ("succeeded", "skipped"))
+        unfinished = {name for name, step in after.items() if step.state not in ("succeeded", "skipped")}
+        again = propose_retry(engine, RUN).plan.actions
+        assert unfinished <= {name for name, action in again.items() if action is Action.RUN}
+    finally:
+        shutil.rmtree(root)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
+import shlex
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +212,94 @@ def test_nobody_waits_for_an_observer_that_hangs_but_at_the_end(tmp_path: Path) 
     listener.finish()
     assert listener.complaints() == ["plugin mine: on_event: it took longer than 1 s and was killed"]
     assert (tmp_path / "told").read_text() == "2"
+
+
+def leaves_somebody_behind(_: object = None) -> str:
+    """A child that keeps every descriptor, the pipe for the answer too."""
+    if os.fork() == 0:
+        time.sleep(600)
+        os._exit(0)
+    return "done"
+
+
+def test_an_answer_counts_although_something_holds_the_pipe_open() -> None:
+    assert cage.call(leaves_somebody_behind, limit_sec=0) == "done"
+
+
+@pytest.fixture
+def crowded() -> Iterator[None]:
+    """A process that has so many open files that `select` could not name another one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for fd in opened:
+        os.close(fd)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_any_number_of_files_may_be_open() -> None:
+    assert cage.call(lambda: "done", limit_sec=PATIENCE) == "done"
+    listener = Listener("many", lambda _run, _event: None, PATIENCE)
+    listener.tell(None, 1)
+    listener.finish()
+    assert not listener.complaints()
+
+
+def test_a_place_that_cannot_be_made_is_no_second_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: int) -> None:
+        raise OSError("no place")
+
+    monkeypatch.setattr(cage, "enter", broken)
+    with pytest.raises(Escaped, match="ended its process with 1"):
+        cage.call(lambda: "done", limit_sec=PATIENCE)
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2)])
+def test_closed_streams_are_no_fault_of_a_plugin(closed: tuple[int, ...]) -> None:
+    program = (
+        "import os, sys\n"
+        "from dagfs.hooks import cage\n"
+        "def wreck():\n    print('noise')\n    os.write(1, b'noise')\n    return 'done'\n"
+        "with cage.unchanged():\n    print('loading')\n"
+        "os._exit(7 if cage.call(wreck, limit_sec=30) == 'done' else 1)\n"
+    )
+    shell = "exec " + shlex.join([sys.executable, "-c", program]) + "".join(f" {n}>&-" for n in closed)
+    done = subprocess.run(["/bin/sh", "-c", shell], check=False, timeout=PATIENCE, capture_output=True)
+    assert (done.returncode, done.stdout) == (7, b"")
+
+
+def test_nobody_who_reads_is_no_fault_of_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", closefd=False) as stream:
+        stream.write("said to nobody")
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert cage.call(lambda: "done", limit_sec=PATIENCE) == "done"
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
+    os.close(writer)
+
+
+def test_a_listener_that_ends_between_two_events_misses_none(tmp_path: Path) -> None:
+    def hear(_run: object, event: int) -> None:
+        with (tmp_path / "heard").open("a") as file:
+            file.write(f"{event} {os.getpid()}\n")
+
+    listener = Listener("frail", hear, PATIENCE)
+    listener.tell(None, 1)
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "heard").exists() or listener._busy:
+        assert time.monotonic() < deadline
+        listener.turn()
+        time.sleep(0.01)
+    os.kill(int((tmp_path / "heard").read_text().split()[1]), signal.SIGKILL)
+    while listener._link is not None:
+        assert time.monotonic() < deadline
+        listener.turn()
+        time.sleep(0.01)
+    listener.tell(None, 2)
+    listener.finish()
+    assert [line.split()[0] for line in (tmp_path / "heard").read_text().splitlines()] == ["1", "2"]
+    assert not listener.complaints()

@@ -98,13 +98,24 @@ def test_a_text_names_files_by_itself_and_through_variables(text: str, named: li
 
 @pytest.mark.parametrize(
     "mount",
-    ["/r/load/artifacts", "/r", "/", "${load.artifacts}", "${ROOT}", "${env.ROOT}/load", "/r/x/../load", "$NOT_KNOWN"],
+    [
+        "/r/load/artifacts",
+        "/r",
+        "/",
+        "${load.artifacts}",
+        "${ROOT}",
+        "${env.ROOT}/load",
+        "/r/x/../load",
+        "$NOT_KNOWN",
+    ],
 )
 def test_a_mount_of_the_same_path_or_of_one_above_holds_it(mount: str) -> None:
     assert not lacking("cat ${load.artifacts}/rows", mount)
 
 
-@pytest.mark.parametrize("mount", ["/r/load/art", "/r/load/artifacts/rows", "/other", "${DAGFS_WORK_DIR}", ""])
+@pytest.mark.parametrize(
+    "mount", ["/r/load/art", "/r/load/artifacts/rows", "/other", "${DAGFS_WORK_DIR}", ""]
+)
 def test_a_mount_of_something_else_does_not(mount: str) -> None:
     assert lacking("cat ${load.artifacts}/rows", mount)
 

@@ -31,7 +31,9 @@ def test_a_file_that_is_out_of_reach_is_named_with_its_maker() -> None:
     (found,) = check_edit(moved(sum=FAR))
     assert (found.rule, found.severity, found.step) == ("executor.reach", Severity.REJECT, "sum")
     assert found.allowable
-    assert all(text in found.message for text in ("'sum'", "ssh", "${load.artifacts}", "'load'", "/r/artifacts"))
+    assert all(
+        text in found.message for text in ("'sum'", "ssh", "${load.artifacts}", "'load'", "/r/artifacts")
+    )
     assert found.line
 
 

@@ -62,7 +62,8 @@ def test_ids_are_valid_and_tell_dags_apart() -> None:
         assert valid_run_id(scheduled_id(name, name, NOW))
         assert valid_run_id(file_id(name, name, "/a b/ü\udcff", "1:2:3"))
     assert scheduled_id("A", "A.yaml", NOW) != scheduled_id("a", "a.yaml", NOW)
-    assert scheduled_id("a", "k", NOW) == scheduled_id("a", "k", NOW + timedelta(seconds=59))
+    assert scheduled_id("a", "k", NOW) != scheduled_id("a", "k", NOW + timedelta(seconds=59))
+    assert "t000059z" in scheduled_id("a", "k", NOW + timedelta(seconds=59))
 
 
 def test_a_backfill_has_the_instants_of_its_days() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class World:
         folder.joinpath("runs").mkdir()
         self.now = utc(start)
         self.runs: dict[str, Counted] = {}
+        self._last: dict[str, str] = {}
         self.watermarks: dict[str, tuple[datetime, str]] = {}
         self.notes: list[dict[str, Any]] = []
         self.paused: set[str] = set()
@@ -105,12 +107,15 @@ class World:
             self.refused += 1
             return 5
         state = "running" if self.lasting else "succeeded"
-        self.runs[job.run] = Counted(job.run, job.dag, state, self.now.isoformat(), trigger=job.trigger)
+        self.runs[job.run] = Counted(
+            job.run, job.dag, state, self.now.isoformat(), trigger=job.trigger, queue=job.queue
+        )
+        self._last[job.dag] = job.run
         return 0
 
     def end(self, run_id: str, state: str = "succeeded") -> None:
         run = self.runs[run_id]
-        self.runs[run_id] = Counted(run.id, run.dag, state, run.created, self.now.isoformat(), run.trigger)
+        self.runs[run_id] = replace(run, state=state, finished=self.now.isoformat())
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [each for each in self.notes if each["event"] == name]
@@ -132,8 +137,7 @@ class World:
         return [run.id for run in self.active.values() if run.dag == dag]
 
     def last(self, dag: str) -> Counted | None:
-        found = [run for run in self.runs.values() if run.dag == dag]
-        return max(found, key=lambda run: run.created, default=None)
+        return self.runs.get(self._last.get(dag, ""))
 
     def look_again(self, run_id: str) -> Counted | None:
         return self.runs.get(run_id)

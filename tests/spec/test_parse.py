@@ -679,6 +679,8 @@ STEP_PROBLEMS = [
     ),
     ("{run: x, id: env}", "2:14: the id 'env' is reserved"),
     ("{run: x, name: ..}", "2:14: a step cannot be called '..'"),
+    ("{run: x, name: a/b}", "2:14: the name 'a/b' must not hold '/', which parts a run from its children"),
+    ("{run: x, name: -a}", "2:14: the name '-a' must not begin with '-', as an option does"),
     (
         '{run: x, name: "a\\tb"}',
         "2:14: the name 'a\\tb' must not hold control characters, or begin or end with a space",

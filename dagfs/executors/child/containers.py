@@ -201,7 +201,7 @@ class Log:
         self._sent = {"out": 0, "err": 0}
 
     def follow(self) -> None:
-        """Hand on what is new until the container ends or nobody answers any more."""
+        """Hand on what is new until the container ends or nobody answers any more. OSError for a full disk."""
         process = subprocess.Popen(
             self._containers.words("logs", "--follow", self._container),
             stdin=subprocess.DEVNULL,
@@ -211,14 +211,28 @@ class Log:
         )
         assert process.stdout is not None
         assert process.stderr is not None
-        other = threading.Thread(target=self._copy, args=("out", process.stdout), daemon=True)
+        trouble: list[OSError] = []
+        doubtful: list[bytes] = []
+
+        def copy(name: str, source: IO[bytes]) -> None:
+            try:
+                doubtful.append(self._copy(name, source))
+            except OSError as error:
+                # A full disk: whoever writes to nobody would wait for ever.
+                trouble.append(error)
+                process.kill()
+
+        other = threading.Thread(target=copy, args=("out", process.stdout), daemon=True)
         other.start()
-        doubtful = self._copy("err", process.stderr)
+        copy("err", process.stderr)
         other.join()
         process.stdout.close()
         process.stderr.close()
-        if process.wait() == 0:
-            self._hand_on("err", doubtful)
+        code = process.wait()
+        if trouble:
+            raise trouble[0]
+        if code == 0:
+            self._hand_on("err", b"".join(doubtful))
 
     def _copy(self, name: str, source: IO[bytes]) -> bytes:
         """Copy to the end; gives what came last if it may be the command line's own complaint.

@@ -40,6 +40,7 @@ class Step:
         self._container: Container | None = None
         self._asked = threading.Event()
         self._signal = "TERM"
+        self._pulls = False
 
     def listen(self) -> None:
         """From now on pass on signals that ask to stop; all else goes on until the container has ended."""
@@ -50,6 +51,9 @@ class Step:
     def _heard(self, number: int, _frame: object) -> None:
         self._signal = signal.Signals(number).name.removeprefix("SIG")
         self._asked.set()
+        if self._pulls:
+            # There is no container yet to wait for, but the logins of a registry to put away.
+            raise Failed("stopped before it began")
 
     def _pass_on(self) -> None:
         self._asked.wait()
@@ -97,7 +101,7 @@ class Step:
 
     def _made(self) -> Container:
         task = self._task
-        image.provide(self._containers, task)
+        self._provide()
         words, files = image.command(self._containers, task)
         labels = [f"--label={name}={value}" for name, value in task["labels"].items()]
         values, env, fds = _values(task["values"])
@@ -126,6 +130,14 @@ class Step:
         for path, text in files.items():
             self._containers.put(found.id, path, text)
         return found
+
+    def _provide(self) -> None:
+        self._pulls = True
+        try:
+            self._check_asked()
+            image.provide(self._containers, self._task)
+        finally:
+            self._pulls = False
 
     def _check_asked(self) -> None:
         if self._asked.is_set():
@@ -211,8 +223,15 @@ class Inside:
         return said if any(mark in said for mark in marks) else ""
 
 
+def _leave(number: int, _frame: object) -> None:
+    """End by an exception, so that what is open is put away."""
+    sys.exit(128 + number)
+
+
 def main(words: Sequence[str]) -> None:
     task = take()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _leave)
     try:
         if words[:1] == ["end"]:
             _end(json.loads(words[1]))

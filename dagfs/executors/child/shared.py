@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from dagfs.executors.child import image
 from dagfs.executors.child.containers import Away, Container, Containers, Failed, say
+from dagfs.model.pattern import found_in
 
 _ALIVE = 'trap "exit 0" TERM INT; while :; do sleep 3600 & wait $!; done'
 _PAUSE_SEC = 0.1
@@ -92,4 +92,4 @@ class SharedContainer:
         pattern = self._what["log_pattern"]
         if not pattern:
             return True
-        return bool(re.search(pattern, self._containers.log(container.id)))
+        return found_in(pattern, self._containers.log(container.id))

@@ -86,15 +86,16 @@ def main(words: Sequence[str]) -> None:
     key = link["key"] if words[:1] == ["end"] else task["job"]["key"]
     try:
         folder = sockets(key)
-        machine = Machine(link, folder)
-        if words[:1] == ["end"]:
-            end(machine, key, link["folder"], patience)
+        try:
+            machine = Machine(link, folder)
+            if words[:1] == ["end"]:
+                end(machine, key, link["folder"], patience)
+                return
+            follower = Follower(machine, Job(**task["job"]), patience, task["output"])
+            follower.listen()
+            code = follower.run()
+        finally:
             _clear(folder)
-            return
-        follower = Follower(machine, Job(**task["job"]), patience, task["output"])
-        follower.listen()
-        code = follower.run()
-        _clear(folder)
     except Refused as refused:
         fail(f"ssh: {refused}", REFUSED)
     except (Unreachable, OSError) as error:

@@ -20,8 +20,12 @@ def take() -> dict[str, Any]:
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """End with one line on standard error."""
-    sys.stdout.flush()
+    """End with one line on standard error, and with this exit code even where a full disk takes no line."""
     text = " ".join(message.split())
-    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+        sys.stderr.flush()
+    except OSError:
+        os._exit(code)
     sys.exit(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,26 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     assert containers.look("c") is None
     assert containers.image("c") is None
     assert containers.take("c", "/x", 10) == b""
+
+
+ENDLESS = "#!/bin/sh\nwhile :; do echo a line that nobody can keep; done\n"
+
+
+def test_a_full_disk_ends_the_reading_instead_of_hanging(tmp_path: Path) -> None:
+    binary = tmp_path / "docker"
+    binary.write_text(ENDLESS)
+    binary.chmod(0o700)
+    program = (
+        "import sys\n"
+        "from dagfs.executors.child.containers import Containers, Log\n"
+        "from dagfs.executors.child.task import fail\n"
+        "try:\n"
+        f"    Log(Containers({str(binary)!r}), 'box').follow()\n"
+        "except OSError as error:\n"
+        "    fail(f'docker: {error}', 125)\n"
+    )
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert done.returncode == 125

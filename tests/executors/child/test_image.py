@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +79,44 @@ def test_plain_words_are_what_a_shell_would_make_of_them(parts: list[str]) -> No
         assert done.stdout == b"".join(b"<%s>" % word.encode() for word in found[2:]) or len(found) == 2, (
             shlex.join(found)
         )
+
+
+PULLING = """#!/bin/sh
+case "$1" in
+  image) echo "no such image" >&2; exit 1;;
+  pull) echo "$DOCKER_CONFIG" > "$0.pulls.new"; mv "$0.pulls.new" "$0.pulls"; exec sleep 600;;
+esac
+"""
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_pull_that_is_stopped_leaves_no_login_behind(tmp_path: Path, shared: bool) -> None:
+    client = tmp_path / "docker"
+    client.write_text(PULLING)
+    client.chmod(0o700)
+    login = {
+        "image": "i",
+        "pull": "missing",
+        "platform": "",
+        "auths": {"r": {"username": "u", "password": "p"}},
+    }
+    of_dag = {**login, "ready_sec": 60, "labels": {"dagfs.container": "k", "dagfs.definition": "d"}}
+    task = {
+        **login, "binary": str(client), "host": "", "exec": "", "output": "", "labels": {"dagfs.job": "k"},
+        "shared": of_dag if shared else None,
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagfs.executors.child.docker"],
+        env={**os.environ, "DAGFS_TASK_1": json.dumps(task)},
+        stderr=subprocess.DEVNULL,
+    )
+    pulls, deadline = tmp_path / "docker.pulls", time.monotonic() + 60
+    while not pulls.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    folder = Path(pulls.read_text().strip())
+    assert (folder / "config.json").exists()
+    process.terminate()
+    assert process.wait(60)
+    assert not folder.exists()
