@@ -93,7 +93,9 @@ def _idle(pid: int) -> tuple[float, float]:
     before = _ticks(pid)
     time.sleep(IDLE_SEC)
     percent = (_ticks(pid) - before) / os.sysconf("SC_CLK_TCK") / IDLE_SEC * 100
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    # With what it starts runs from.
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    pages = sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (pid, *children))
     return percent, pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

@@ -708,3 +708,22 @@ def test_an_action_that_nobody_knows_is_a_slip_and_one_of_a_package_a_warning(ho
     )
     home.dag("pack", "steps: [{id: a, action: owner/name@v1}]\n")
     home.dagfs("validate", "pack").exits(0).says("owner/name@v1")
+
+
+def test_times_and_signals_bound_steps(home: Home) -> None:
+    home.dag(
+        "bounds",
+        """
+        max_active_steps: 1
+        delay_sec: 0
+        steps:
+          - {id: slow, run: sleep 60, timeout_sec: 0.2, signal_on_stop: SIGINT, continue_on: failed}
+          - id: alone
+            run: 'test ! -e "$DAG_DESK/busy" && touch "$DAG_DESK/busy" && rm "$DAG_DESK/busy"'
+          - id: too
+            run: 'test ! -e "$DAG_DESK/busy" && touch "$DAG_DESK/busy" && rm "$DAG_DESK/busy"'
+        """,
+    )
+    home.dagfs("run", "bounds").exits(1)
+    assert home.states() == {"slow": "failed", "alone": "succeeded", "too": "succeeded"}
+    assert home.status()["state"] == "partially_succeeded"

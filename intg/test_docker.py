@@ -277,6 +277,16 @@ def test_a_lost_step_that_was_edited_is_ended_and_begun_anew(home: Home, docker:
     assert home.lines("count") == ["began", "began"]
 
 
+def test_a_lost_step_that_moves_elsewhere_is_ended_where_it_was(home: Home, docker: Dockerd) -> None:
+    waiting(home, docker)
+    lose(home, begun(home))
+    home.settings("profiles: {away: {box: {executor: shell, shell: [/bin/sh, -n], sees_files: true}}}")
+    home.dagfs("plan", "@", "--profile", "away").exits(0).says("in shell instead of docker")
+    home.dagfs("retry", "@", "--profile", "away").exits(0)
+    assert not docker.containers()
+    assert home.lines("count") == ["began"]
+
+
 def test_a_run_whose_step_was_lost_can_be_stopped(home: Home, docker: Dockerd) -> None:
     waiting(home, docker)
     lose(home, begun(home))

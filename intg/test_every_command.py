@@ -43,6 +43,7 @@ USES = {
     "spec": Use("log r1", json="value"),
     "retry": Use("r1", (1,), "events", live="✗ a failed"),
     "rerun": Use("r1 --id r2", (1,), "events", live="✗ a failed"),
+    "export": Use("r1 -o r1.tar.gz"),
     "approve": Use("w1", json="events", live="✓ ask succeeded"),
     "reject": Use("w1", (1,), "events", live="✗ ask rejected"),
     "mark": Use("r1 a succeeded -m why", json="value"),

@@ -187,7 +187,10 @@ def test_steps_in_flight_when_the_engine_is_killed_go_on_and_are_adopted(home: H
               - {{name: ask, type: http, run: GET {site.url("/held")}}}
               - {{name: call, type: python, run: call.py}}
               - {{name: pick, type: jq, with: {{input: numbers.json}}, run: .n}}
-              - {{name: pack, type: archive, with: {{source: some.txt, destination: packed.tar.gz}}, run: create}}
+              - name: pack
+                type: archive
+                with: {{source: some.txt, destination: packed.tar.gz}}
+                run: create
               - {{name: after, depends: [ask, call, pick, pack], run: echo done}}
             """,
         )

@@ -64,6 +64,7 @@ def test_a_selected_step_runs_with_all_behind_it_and_other_failures_stay(failed:
     assert failed.lines("ends") == ["failure failed", "failure failed"]
     found = failed.dagfs("show", "--json").json["attempts"][1]
     assert (found["ran"], found["left"]) == (["transform", "load"], ["audit", "report"])
+    assert found["asked"] == ["--select transform", "--to load"]
     failed.dagfs("retry").exits(0)
     assert ran(failed) == ["audit", "load", "report", "transform"]
     assert failed.states()["report"] == "succeeded"

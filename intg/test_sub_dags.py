@@ -79,9 +79,11 @@ def test_only_the_failed_item_runs_again_and_the_join_with_it(fanned: Home) -> N
     fanned.dagfs("retry").exits(0).says("load/" + before["b"].name, "succeeded")
     assert children(fanned) == before
     assert {item: attempts(path) for item, path in before.items()} == {"a": 1, "b": 2, "c": 1}
-    assert sorted((fanned.path / "fetched").read_text().split()) == sorted(
-        "fetched a fetched b fetched c".split()
-    )
+    assert sorted((fanned.path / "fetched").read_text().splitlines()) == [
+        "fetched a",
+        "fetched b",
+        "fetched c",
+    ]
     assert fanned.log("report", 2) == "3 of 3\n"
     fanned.dagfs("retry").exits(7)
     fanned.dagfs("fsck").exits(0)
@@ -136,7 +138,9 @@ steps:
     output: GREETING
   - id: slow
     depends: [greet]
-    run: test -e "$DAGFS_HOME/go" || { touch "$DAGFS_HOME/started"; while ! test -e "$DAGFS_HOME/go"; do sleep 0.05; done; }
+    run: |
+      touch "$DAGFS_HOME/started"
+      while ! test -e "$DAGFS_HOME/go"; do sleep 0.05; done
 """
 
 
@@ -158,7 +162,7 @@ def test_a_step_deep_inside_outlives_its_engine_and_is_adopted(home: Home) -> No
     home.dagfs("retry").exits(0)
     assert home.log("after", 2) == "told hello world\n"
     leaf = next(path for path in (home.run / "children").iterdir() if "inner" in path.name)
-    record = [path for path in leaf.glob("attempts/*/steps/slow/record.*")]
+    record = list(leaf.glob("attempts/*/steps/slow/record.*"))
     assert len(record) == 1, "the slow step ran once"
     home.dagfs("fsck").exits(0)
 
@@ -225,7 +229,9 @@ steps:
       as: row
       steps:
         - id: say
-          run: printf '%s' "${foreach.row.name} ${params.SUFFIX} ${EARLIER}" > "$DAGFS_HOME/said-${foreach.row.size}"
+          run: |
+            cd "$DAGFS_HOME"
+            printf '%s' "${foreach.row.name} ${params.SUFFIX} ${EARLIER}" > "said-${foreach.row.size}"
         # a comment that stays
         - id: fail
           depends: [say]
@@ -244,3 +250,57 @@ def test_foreach_runs_its_body_for_each_item_and_sees_what_its_step_sees(home: H
     home.dagfs("retry").exits(0)
     assert sorted(attempts(path) for path in (home.run / "children").iterdir()) == [1, 2]
     assert not list(home.path.rglob("oops"))
+
+
+def test_a_child_is_addressed_by_every_command(fanned: Home) -> None:
+    found = children(fanned)
+    root, b = fanned.run.name, f"{fanned.run.name}/{found['b'].name}"
+    fanned.dagfs("status", b).exits(0).says("store ✗ failed")
+    fanned.dagfs("show", b).exits(0).says(b)
+    fanned.dagfs("logs", b, "fetch").exits(0)
+    fanned.dagfs("graph", b).exits(0).says("store")
+    fanned.dagfs("wait", b).exits(1)
+    fanned.dagfs("watch", b).exits(1).says("store", "failed")
+    fanned.dagfs("approve", b).exits(4)
+    fanned.dagfs("stop", b).exits(7).says(f"all of run {root}")
+    fanned.dagfs("plan", b).exits(0).says(f"all of run {root}", "keep list", "run load")
+    fanned.dagfs("retry", b, "--spec", "-", stdin="steps: []").exits(2).in_one_line().says("is a child of")
+    fanned.dagfs("mark", b, "store", "succeeded", "-m", "by hand").exits(0)
+    fanned.dagfs("retry", b).exits(0).says(f"all of run {root}", "report")
+    assert {item: attempts(path) for item, path in found.items()} == {"a": 1, "b": 2, "c": 1}
+    assert fanned.log("report", 2) == "3 of 3\n"
+    fanned.dagfs("mark", f"{root}/{found['a'].name}", "fetch", "failed", "-m", "wrong").exits(0)
+    fanned.dagfs("status").exits(0).says("load ✗ failed")
+    fanned.dagfs("retry").exits(0)
+    assert {item: attempts(path) for item, path in found.items()} == {"a": 2, "b": 2, "c": 1}
+    fanned.dagfs("fsck").exits(0)
+
+
+def test_a_child_of_a_living_engine_is_not_taken_for_interrupted(home: Home) -> None:
+    home.dag("nested", NESTED)
+    engine = home.start("run", "nested")
+    eventually((home.path / "started").exists)
+    leaf = next(path for path in (home.run / "children").iterdir() if "inner" in path.name)
+    address = f"{home.run.name}/{leaf.name}"
+    home.dagfs("status", address).exits(0).says("slow ▶ running").never_says("interrupted")
+    home.dagfs("wait", address, "--timeout", "1").exits(124)
+    home.dagfs("retry", address).exits(75)
+    home.dagfs("mark", address, "greet", "failed", "-m", "no").exits(75)
+    (home.path / "go").touch()
+    home.dagfs("watch", address).exits(0)
+    home.dagfs("wait", address).exits(0)
+    engine.wait().exits(0)
+
+
+def test_what_runs_in_children_of_a_dead_engine_is_stopped_by_its_address_too(home: Home) -> None:
+    home.dag("nested", NESTED)
+    engine = home.start("run", "nested")
+    eventually((home.path / "started").exists)
+    engine.kill()
+    leaf = next(path for path in (home.run / "children").iterdir() if "inner" in path.name)
+    home.dagfs("status").exits(0).says("interrupted", f"child {home.run.name}/{leaf.name} still running")
+    home.dagfs("stop", f"{home.run.name}/{leaf.name}", "--kill").exits(0)
+    home.dagfs("status").exits(0).never_says("still running")
+    (home.path / "go").touch()
+    home.dagfs("retry", "@").exits(0)
+    home.dagfs("fsck").exits(0)

@@ -128,3 +128,24 @@ def test_odd_step_names_are_just_names(home: Home) -> None:
         assert home.dagfs("logs", "@", "--", name).exits(0).out == "ran\n", name
     assert not list(home.path.rglob("pwned"))
     assert sorted(home.states()) == sorted(names)
+
+
+def test_several_commands_without_a_shell_run_in_turn_until_one_fails(home: Home) -> None:
+    home.dag(
+        "direct",
+        """
+        params: [WORD="two  blanks; $(touch here)"]
+        steps:
+          - name: a
+            shell: direct
+            run:
+              - printf '<%s>' "$WORD" one 2 3 4 5 6 7 8 9
+              - echo " $WORD"
+              - 'false'
+              - echo never
+        """,
+    )
+    home.dagfs("run", "direct").exits(1)
+    word = "two  blanks; $(touch here)"
+    assert home.log("a") == f"<{word}>" + "".join(f"<{n}>" for n in ("one", *range(2, 10))) + f" {word}\n"
+    assert not list(home.path.rglob("here"))

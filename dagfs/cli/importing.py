@@ -1,4 +1,4 @@
-"""`dagfs import`: bring in what another program has: a home of Dagu, with its DAGs and its history."""
+"""`dagfs import`: bring in a run from elsewhere, or a home of Dagu, with its DAGs and its history."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
+from dagfs.cli.arriving import take_in
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.narration import ago, duration
 from dagfs.cli.opened import opened
@@ -19,21 +20,26 @@ from dagfs.store.dagu import DaguHome, PastRun, dagu_home
 
 EXAMPLES = """
 examples:
+  dagfs import run.tar.gz                       a run that `dagfs export` wrote; - is standard input
+  dagfs import run.tar.gz --as copy-of-it       under another id
   dagfs import dagu ~/.config/dagu --dry-run    say of each file what would become of it
   dagfs import dagu ~/dagu                      copy DAGs, what lies beside them, base.yaml and suspensions
   dagfs import dagu ~/dagu --link               have dags/ be a link, so that both programs see one folder
   dagfs import dagu ~/dagu --history            list the runs that Dagu has on record
 
-Nothing that is here is written over, and nothing of Dagu's is changed. See docs/dagu.md.
+A run that is here already is replaced only by its own continuation; where both sides went on, --as ID makes
+a run of its own. Of Dagu's home nothing is changed, and nothing that is here is written over (docs/dagu.md).
 
-exit codes: 0 all of it, 3 some files could not be read or their place is taken
+exit codes: 0 all of it, 3 some files could not be read or their place is taken,
+            5 a run went on here and elsewhere, 7 there is nothing new in it, 74 the archive is damaged
 """
 _SIGNS = {"read": ("✓", "green"), "warned": ("!", "yellow"), "refused": ("✗", "red"), "taken": ("✗", "red")}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("dagu",), help="whose home it is")
-    parser.add_argument("dir", metavar="DIR", help="Dagu's home, or its folder of DAGs")
+    parser.add_argument("kind", metavar="FILE|dagu", help="an archive of a run, or the word dagu")
+    parser.add_argument("dir", nargs="?", metavar="DIR", help="Dagu's home, or its folder of DAGs")
+    parser.add_argument("--as", dest="id", default="", metavar="ID", help="the run's id here")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--copy", action="store_true", help="copy the files [the default]")
     how.add_argument("--link", action="store_true", help="make dags/ a link to Dagu's folder of DAGs")
@@ -48,6 +54,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
+    if options.kind != "dagu":
+        if options.dir is not None:
+            raise UsageError("expected the archive of one run, or dagu and a folder")
+        return take_in(command, options.kind, options.id)
+    if options.dir is None:
+        raise UsageError("the folder of Dagu is missing", hint="dagfs import dagu ~/.config/dagu")
     home = dagu_home(Path(options.dir).expanduser())
     if options.history:
         return _history(command, home)

@@ -74,6 +74,7 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
         "actor": header.actor.as_data(),
         "why": header.reason,
         "plan": header.plan,
+        "asked": list(header.asked),
         "allowed": list(header.allowed),
         "params": dict(header.params),
         "ran": [step.name for step in attempt.steps.values() if step.tries and not (step.kept or step.left)],
@@ -153,6 +154,7 @@ def _show_attempt(command: Command, attempt: Attempt, outputs: Mapping[str, str]
             ]
             for each in attempt.markings
         ),
+        ["asked", "  ".join(header.asked)],
         ["allowed", ", ".join(header.allowed)],
         ["profile", header.profile.name],
         ["ran in", "  ".join(f"{name}: {where}" for name, where in document["executors"].items())],

@@ -13,7 +13,7 @@ from dagfs.engine.moment import utc_text
 from dagfs.engine.operations import Result, resume_run
 from dagfs.engine.signals import WORD
 from dagfs.engine.tree import tell
-from dagfs.errors import Busy, NotFound, UsageError
+from dagfs.errors import Busy, NotFound, Refused, UsageError
 from dagfs.model.run import Actor, StepRun, Word
 from dagfs.model.state import StepState
 from dagfs.store import words
@@ -83,7 +83,7 @@ def answer(
     """Say a word to a step that waits, and go on with its run.
 
     None where a living engine heard it. `on_resumed` is called before this process goes on itself.
-    Raises UsageError for inputs that do not fit.
+    Raises UsageError for inputs that do not fit, Refused where somebody else was heard first.
     """
     given = checked_inputs(step, inputs or {}) if approved else {}
     word = Word(approved, actor, utc_text(now()), reason, given)
@@ -104,7 +104,17 @@ def answer(
         except BaseException:
             _take_back(engine, path)
             raise
+    _require_heard(engine, run_id, step.name, word)
     return None
+
+
+def _require_heard(engine: Engine, run_id: str, name: str, word: Word) -> None:
+    """A word that the engine took away counts only where the journal has it."""
+    step = engine.home.store.load(run_id).last.steps.get(name)
+    heard = step.word if step else None
+    if heard is None or (heard.time, heard.approved) != (word.time, word.approved):
+        before = f"it was {heard}" if heard else "it waits no more"
+        raise Refused(f"step {name!r} of run {run_id}: {before}", hint=f"dagfs status {run_id}")
 
 
 def _take_back(engine: Engine, path: Path) -> None:

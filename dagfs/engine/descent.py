@@ -41,7 +41,8 @@ class ChildRunner(Protocol):
 
 
 Open = Callable[[Order, Callable[[], None], Manner], "ChildRunner | ChildEnd"]
-"""Opens one child in a manner: a runner that calls back at its end, or the end itself where nothing of it is to run.
+"""Opens one child in a manner: a runner that calls back at its end, or the end itself where nothing of it is
+to run.
 
 Raises DagfsError where it cannot be opened.
 """

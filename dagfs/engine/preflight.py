@@ -131,7 +131,7 @@ def _unreached(terrain: Terrain, executor: Executor, step: Step, *, hides: bool)
 
 
 def _mounts(executor: Executor, step: Step, dag_settings: Mapping[str, Any]) -> Sequence[str] | None:
-    """Paths that are the same there as here, as settings spell them; None for all, or where it is not known."""
+    """Paths that are the same there as here, as settings spell them; None for all, or where not known."""
     if getattr(executor, "sees_local_files", True):
         return None
     try:

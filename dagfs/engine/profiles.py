@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.home import Home
 from dagfs.engine.settings import place_of
 from dagfs.errors import NotFound, Problem, SpecError, UsageError
+from dagfs.model.plain import Mark
 from dagfs.model.profile import Profile
 from dagfs.spec.profiles import read_profile
 from dagfs.spec.yaml import load_plain
@@ -61,17 +63,18 @@ def _from_file(name: str, path: Path) -> Profile:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     data, marks = load_plain(text, str(path))
     profile, wrong = read_profile(name, data, str(path))
-    problems = []
-    for where, message in wrong:
-        while where and where not in marks:
-            where = where.rpartition(".")[0]
-        mark = marks.get(where)
-        problems.append(
-            Problem(str(path), mark.line if mark else 1, mark.column if mark else 1, _said(where, message))
-        )
-    if problems:
-        raise SpecError(problems)
+    if wrong:
+        raise SpecError([_problem(path, marks, where, message) for where, message in wrong])
     return profile
+
+
+def _problem(path: Path, marks: Mapping[str, Mark], where: str, message: str) -> Problem:
+    """One problem at the place that it is about, or at the nearest around it."""
+    nearest = where
+    while nearest and nearest not in marks:
+        nearest = nearest.rpartition(".")[0]
+    mark = marks.get(nearest, Mark(1))
+    return Problem(str(path), mark.line, mark.column, _said(where, message))
 
 
 def _said(where: str, message: str) -> str:

@@ -49,7 +49,7 @@ class Proposal:
     given: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Proposal] = field(default_factory=dict)
     """What would become of children that do not stay as they are, by id."""
-    profile: Profile = Profile()
+    profile: Profile = field(default_factory=Profile)
     """Where steps run in place of what the spec says."""
 
 

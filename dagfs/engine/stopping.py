@@ -23,9 +23,9 @@ _POLL = 0.05
 
 
 def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float = 0) -> RunState:
-    """Stop a run with its children, and return its state once nothing of it is left. `timeout` in seconds, 0 for none.
+    """Stop a run with its children, and return its state once nothing of it is left.
 
-    Raises NothingToDo for a run that is over, Refused where it does not end in time.
+    `timeout` is in seconds, 0 for none. Raises NothingToDo for a run that is over, Refused where it does not end in time.
     """
     view = view_run(engine.home.store, run_id)
     family = [run_id, *engine.home.store.children(run_id)]
@@ -92,7 +92,8 @@ def _stop_orphans(engine: Engine, family: Sequence[str], kill: bool, deadline: f
             end_elsewhere(engine.home.disk, store.paths(address), view.run)
             if view.state is RunState.INTERRUPTED or view.ended:
                 close_attempt(engine, claim.child(name) if name else claim, view)
-        end_shared(engine.home.disk, claim.paths)
+        left = end_shared(engine.home.disk, claim.paths)
+        note_left(claim, view_run(store, root, held=True).run.last.n, left)
 
 
 def _shims(paths: RunPaths, view: View) -> list[Identity]:

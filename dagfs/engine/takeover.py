@@ -87,6 +87,7 @@ def _commit(
         profile=proposal.profile,
         under=under,
         afresh=_afresh(plan, base),
+        asked=tuple(" ".join(filter(None, pair)) for pair in plan.answers.options() if pair[0] != "--reason"),
         wrapper=wrapper,
         wrapped=wrapped,
         allowed=tuple(finding.rule for finding in plan.findings if plan.lifts(finding)),

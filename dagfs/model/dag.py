@@ -201,6 +201,8 @@ class Approval(Plain):
     """Names of values that the approver may give; they become the step's outputs."""
     required: tuple[str, ...] = ()
     """Those that the approver must give."""
+    rewind_to: str = ""
+    """The step to go back to when it is not approved; empty: the run is rejected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ class AttemptHeader(Plain):
     afresh: Mapping[str, int] = field(default_factory=dict)
     """Steps whose children start over instead of continuing, with the attempt since which: what an earlier
     one of theirs did counts no more."""
+    asked: tuple[str, ...] = ()
+    """What its plan was asked for beside the edit, as options: `--from load`."""
     wrapper: tuple[str, ...] = ()
     """The words of a command that the steps `wrapped` were put behind."""
     wrapped: tuple[str, ...] = ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dagfs.model.dag import Parallel
 
+_WORD = re.compile(r'"([^"]*)"|(\S+)')
 MOST = 10_000
 """The most items one step may have."""
 
@@ -38,7 +40,10 @@ def _expanded(item: Any, expand: Callable[[str], str]) -> Any:
 
 
 def _listed(text: str) -> Iterator[Any]:
-    """A JSON list; else one item a line, or a word where there is one line. A JSON object is one item."""
+    """A JSON list; else one item a line; in one line what stands between commas and the like, or words.
+
+    A JSON object is one item.
+    """
     text = text.strip()
     whole = _json(text)
     if isinstance(whole, list):
@@ -47,9 +52,16 @@ def _listed(text: str) -> Iterator[Any]:
         yield whole
     else:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        for line in lines if len(lines) > 1 else text.split():
-            value = _json(line)
-            yield value if isinstance(value, dict) else line
+        for part in lines if len(lines) > 1 else _parts(text):
+            value = _json(part)
+            yield value if isinstance(value, dict) else part
+
+
+def _parts(line: str) -> list[str]:
+    """The items of one line, split at the first of these that it holds; blanks within quotes do not count."""
+    if separator := next((each for each in ",;|\t" if each in line), ""):
+        return [part.strip() for part in line.split(separator) if part.strip()]
+    return [quoted or word for quoted, word in _WORD.findall(line)]
 
 
 def _json(text: str) -> Any:

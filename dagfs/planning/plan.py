@@ -84,13 +84,14 @@ class Answers:
             "allow": sorted(set(self.allow)),
             "kill_orphans": self.kill_orphans,
             **self._changes(),
+            **({"params": dict(self.params)} if self.params else {}),
             **({"acknowledged": sorted(set(self.acknowledged))} if self.acknowledged else {}),
         }
 
     def _changes(self) -> dict[str, Any]:
         """What is changed beside the spec's own edit; only what is said."""
         found = {
-            "params": [list(pair) for pair in dict(self.params).items()],
+            "params": [list(pair) for pair in self.params],
             "sets": list(self.sets),
             "tags": list(self.tags),
             "wrapper": self.wrapper,

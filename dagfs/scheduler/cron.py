@@ -17,7 +17,7 @@ def understood(expression: str) -> Cron:
 
 
 class _Iterator:
-    """An expression taken apart, which costs ten times as much as asking it for a time, and its last answer."""
+    """An expression taken apart, which costs ten times as much as asking it, and its last answer."""
 
     def __init__(self, expression: str) -> None:
         self._croniter = croniter(understood(expression).canonical, datetime(2000, 1, 1))

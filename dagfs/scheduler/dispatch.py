@@ -127,7 +127,11 @@ class Dispatch:
         """Start a run."""
         if job.run not in self._starting:
             self._starting[job.run] = job
-            self._launcher.start(job)
+            try:
+                self._launcher.start(job)
+            except BaseException:
+                del self._starting[job.run]
+                raise
 
     # -- what came of it ----------------------------------------------------------------------
 

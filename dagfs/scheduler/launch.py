@@ -90,11 +90,11 @@ class Processes:
         """Have whatever is started from now on begin with the programs as they are now on disk."""
         self._spawner.renew()
 
-    def close(self) -> None:
-        """Start nothing more; what begins just now goes on."""
+    def close(self, patience: float) -> None:
+        """Start nothing more. What was begun goes on; commands have so many seconds to begin."""
         self._wanted.clear()
         self._going.clear()
-        self._spawner.close()
+        self._spawner.close(patience)
 
 
 def run_words(job: Job) -> list[str]:

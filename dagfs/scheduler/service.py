@@ -36,6 +36,9 @@ UNWATCHED_SEC = 5.0
 ALIVE_SEC = 10.0
 """The sign of life is never older."""
 _AFTER_ERROR_SEC = 5.0
+_END_SEC = 1.0
+_STOPS_SEC = 8.0
+"""How long the stopping of runs may take to begin, where nothing is ready for it yet."""
 _OLDER_SEC = 0.1
 """Between two looks at older runs, after a start."""
 _SLICE_SEC = 0.2
@@ -146,7 +149,7 @@ class Service:
             if self._stop_runs:
                 self.census.refresh()
                 self.launcher.stop(self.scheduler.active_runs())
-        self.launcher.close()
+        self.launcher.close(_STOPS_SEC if self._stop_runs else _END_SEC)
         with suppress(DagfsError):
             self.ledger.note("scheduler_stopped", pid=os.getpid())
             self._write_status(None, stopped=True)

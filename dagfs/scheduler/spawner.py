@@ -138,8 +138,8 @@ class Spawner:
         """Have a new one soon, with programs and environment as they are now; the old one finishes first."""
         self._is_old = True
 
-    def close(self) -> None:
-        """End it once it has begun all it was asked for; what it started goes on."""
+    def close(self, patience: float = _END_SEC) -> None:
+        """End it once all it was asked for has begun, or after so many seconds. What it started goes on."""
         if self._wire is not None:
             self._wire.close()
             self._wire = None
@@ -147,7 +147,7 @@ class Spawner:
             os.close(fd)
         self._asked.clear()
         self._began = -_BEGIN_AGAIN_SEC
-        self._reap(_END_SEC)
+        self._reap(patience)
 
     def _begin(self) -> socket.socket:
         """Start the process. It has the scheduler's environment, and no descriptor but its socket."""

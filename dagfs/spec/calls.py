@@ -174,7 +174,8 @@ def approval(reader: Reader, entry: Entry) -> Approval:
         if name not in words["input"]:
             hint = reader.suggestion(name, words["input"])
             reader.error(fields["required"].mark, f"required names '{name}', which is no input", hint)
-    return Approval(_text(reader, fields.get("prompt")), words["input"], words["required"])
+    texts = {name: _text(reader, fields.get(name)) for name in ("prompt", "rewind_to")}
+    return Approval(texts["prompt"], words["input"], words["required"], texts["rewind_to"])
 
 
 def _text(reader: Reader, entry: Entry | None) -> str:

@@ -245,7 +245,8 @@ _DAG = {
 
 _STEP = {
     "name": Field(
-        "The step's name, at most 40 characters; spaces are allowed, `/` and a `-` in front are not. A run's step keeps it for ever.",
+        "The step's name, at most 40 characters; spaces are allowed, `/` and a `-` in front are not. "
+        "A run's step keeps it for ever.",
         "text",
         "its id, else cmd_1, script_2, …",
     ),
@@ -520,7 +521,7 @@ _APPROVAL = {
     "prompt": Field("What to ask.", "text"),
     "input": Field("Names of values that may be given with the approval; they become outputs.", "texts"),
     "required": Field("Those that must be given.", "texts"),
-    "rewind_to": Field("The step to go back to when it is not approved; here the run ends as rejected."),
+    "rewind_to": Field("The step to go back to when it is not approved.", "text", "the run is rejected"),
 }
 _SECRET = {
     "name": Field("The variable.", "text"),

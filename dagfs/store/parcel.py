@@ -1,4 +1,4 @@
-"""A run as one file: a tar archive, gzipped, with everything in its folder but what belongs to this machine."""
+"""A run as one file: a gzipped tar archive with all in its folder but what belongs to this machine."""
 
 from __future__ import annotations
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from dagfs.engine.location import current_actor
 from dagfs.engine.marking import mark_step
 from dagfs.engine.stopping import stop_run
+from dagfs.errors import NotFound, Refused
+from dagfs.model.run import Word
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.selection import Selection
+from dagfs.store import words
 from tests.engine.desk import RUN, Desk, eventually
 
 FAN = """
@@ -329,13 +335,27 @@ def test_the_wait_handler_may_be_the_one_who_approves(tmp_path: Path) -> None:
     )
     pid = forked(desk.run)
     eventually((desk.desk / "asked").exists)
-    said = threading.Thread(target=desk.approve)
-    said.start()
-    said.join(30)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(desk.approve).result(30) is None
+        # The first word counts, and who comes too late is told so.
+        with pytest.raises((NotFound, Refused)):
+            pool.submit(desk.approve, approved=False).result(30)
     (desk.desk / "heard").touch()
     os.waitpid(pid, 0)
     assert desk.view().state is RunState.SUCCEEDED
     assert desk.marks() == ["behind"]
+
+
+def test_of_two_words_the_first_counts(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "steps: [{id: gate, action: human.task}]\n")
+    desk.run()
+    engine = desk.engine()
+    no = Word(False, current_actor(), "2026-01-01T00:00:00.000000Z", "no")
+    words.leave(engine.home.disk, engine.home.store.paths(RUN), "gate", no)
+    result = desk.approve()
+    assert result is not None
+    assert result.state is RunState.REJECTED
+    assert desk.step("gate").word == no
 
 
 def test_a_child_marked_failed_is_one_failed_all_the_way_up(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Web:
 
 @contextmanager
 def web(context: ssl.SSLContext | None = None) -> Iterator[Web]:
-    """Answers by path: /status/503, /redirect?to=URL&code=302, /drop, /slow, /held; all else is echoed as JSON."""
+    """Answers by path: /status/503, /redirect?to=URL&code=302, /drop, /slow, /held; echoes all else."""
     found = Web(scheme="https" if context else "http")
     released = threading.Event()
 
@@ -73,8 +73,7 @@ def web(context: ssl.SSLContext | None = None) -> Iterator[Web]:
                 self.end_headers()
                 released.wait(60)
             else:
-                if self.path == "/held":
-                    found.go.wait(60)
+                found.go.wait(60 if self.path == "/held" else 0)
                 self.answer(200, said)
 
         def answer(self, status: int, value: object, **headers: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dagfs.model.edit import Severity
 from dagfs.model.state import StepState
 from dagfs.planning.plan import Answers
+from dagfs.planning.selection import Selection
 from tests.planning.scenes import Scene, allow, keep, rerun
 
 SPEC = """
@@ -31,6 +32,14 @@ said = st.builds(
     allow=st.lists(st.text()).map(tuple),
     reason=st.text(),
     kill_orphans=st.booleans(),
+    selection=st.builds(Selection, st.sampled_from(("", "a", "b++")), st.sampled_from(("", "b"))),
+    params=st.lists(st.tuples(st.sampled_from(("p", "q")), st.text(max_size=3)), max_size=2).map(tuple),
+    sets=st.lists(st.just("a.timeout_sec=3"), max_size=1).map(tuple),
+    tags=st.lists(st.sampled_from(("x", "y")), max_size=2).map(tuple),
+    acknowledged=st.lists(st.sampled_from(("a", "b")), max_size=2).map(tuple),
+    wrapper=st.sampled_from(("", "time -v")),
+    wrapped=st.sampled_from(("", "a")),
+    profile=st.sampled_from(("", "local")),
 )
 
 
@@ -55,7 +64,9 @@ def test_the_last_answer_that_fits_counts(answers: Answers, step: str) -> None:
 def test_deciding_data_is_equal_exactly_where_the_answers_say_the_same(one: Answers, other: Answers) -> None:
     def told(answers: Answers) -> object:
         stale = {name: answers.stale_answer(name) for name in ("*", "a", "b", "any other")}
-        return stale, set(answers.allow), answers.kill_orphans
+        changes = (dict(answers.params), answers.sets, answers.tags)
+        wrap = (answers.wrapper, answers.wrapped)
+        return stale, set(answers.allow), answers.kill_orphans, changes, set(answers.acknowledged), wrap
 
     assert (one.deciding_data() == other.deciding_data()) == (told(one) == told(other))
 
@@ -98,3 +109,39 @@ def test_a_finding_blocks_until_it_is_answered_or_lifted() -> None:
             assert (finding in plan.questions or finding in plan.rejections) is blocks
             assert plan.is_open(finding) is (blocks and finding.severity is Severity.ASK)
         assert plan.as_data()["verdict"] != "compatible" or not blocks
+
+
+@given(said)
+def test_options_say_all_that_the_answers_do(answers: Answers) -> None:
+    said_again = dict(answers.options())
+    for name, value in {
+        "--with": answers.wrapper,
+        "--profile": answers.profile,
+        "--to": answers.selection.to,
+    }.items():
+        assert said_again.get(name, "") == value
+    names = [name for name, _ in answers.options()]
+    counts = {
+        "--param": answers.params,
+        "--set": answers.sets,
+        "--tag": answers.tags,
+        "--ack": answers.acknowledged,
+    }
+    for name, values in counts.items():
+        assert names.count(name) == len(values)
+
+
+def test_a_child_hears_only_what_is_about_it() -> None:
+    answers = Answers(
+        on_stale=(("*", "rerun"), ("c1/x", "keep"), ("c2/y", "keep")),
+        selection=Selection("a"),
+        params=(("p", "1"),),
+        sets=("a.timeout_sec=3",),
+        acknowledged=("a", "c1/x"),
+        profile="local",
+    )
+    child = answers.of_child("c1")
+    assert child.on_stale == (("*", "rerun"), ("x", "keep"))
+    assert child.acknowledged == ("x",)
+    assert not child.selection
+    assert (child.params, child.sets, child.profile) == ((), (), "local")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from dagfs.scheduler.inbox import Inbox
 from dagfs.scheduler.shelf import Shelf
-from dagfs.scheduler.watch import Watcher
+from dagfs.scheduler.watch import Watcher, remote_kind
 from dagfs.spec.parse import Options
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
@@ -189,3 +190,79 @@ def write_in(folder: Path, name: str, age: float) -> Path:
     path.write_text(name)
     os.utime(path, (2e9 - age, 2e9 - age))
     return path
+
+
+# -- many files, and file systems of others ------------------------------------------------------
+
+
+def test_a_look_at_many_files_can_be_broken_off(home: HomePaths, shelf: Shelf) -> None:
+    for place in range(5):
+        write(home, f"{place}.yaml", GOOD)
+    found: set[str] = set()
+    for _ in range(5):
+        (one,) = shelf.rescan(enough=lambda: True)
+        found.add(one)
+    assert len(found) == 5
+    assert shelf.rescan(enough=lambda: True) == set()
+    assert not shelf.is_unfinished
+    (home.dags / "3.yaml").unlink()
+    assert shelf.rescan(enough=lambda: True) == {"3.yaml"}
+
+
+def test_a_file_of_any_size_is_refused_before_it_is_read(home: HomePaths, shelf: Shelf) -> None:
+    path = write(home, "huge.yaml", "steps: [")
+    os.truncate(path, 1 << 40)
+    os.utime(path, (1e9, 1e9))
+    shelf.rescan()
+    assert "larger than" in shelf.errors["huge.yaml"]
+
+
+def test_a_file_that_goes_away_takes_its_schedule_along(home: HomePaths, shelf: Shelf) -> None:
+    path = write(home, "a.yaml", GOOD)
+    shelf.rescan()
+    path.rename(home.dags / "b.yaml")
+    assert shelf.rescan() == {"a.yaml", "b.yaml"}
+    assert set(shelf.dags) == {"b.yaml"}
+
+
+def test_names_that_differ_in_case_are_two_files(home: HomePaths, shelf: Shelf) -> None:
+    write(home, "A.yaml", GOOD)
+    write(home, "a.yaml", GOOD)
+    assert shelf.rescan() == {"A.yaml", "a.yaml"}
+    assert len({each.digest + key for key, each in shelf.dags.items()}) == 2
+
+
+def test_what_watchdog_says_in_its_log_has_all_files_looked_at(tmp_path: Path) -> None:
+    woken: list[int] = []
+    watcher = Watcher(tmp_path, lambda: woken.append(1))
+    watcher.start()
+    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
+    assert watcher.settled() == ([], True)
+    assert woken
+    watcher.stop()
+    assert not logging.getLogger("watchdog").handlers
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/net/home/dags", "nfs4"),
+        ("/net/home", "nfs4"),
+        ("/net/homework", ""),
+        ("/with space/x", "cifs"),
+        ("/ours/over", ""),
+        ("/sshfs/x", "fuse.sshfs"),
+        ("/usr", ""),
+    ],
+)
+def test_file_systems_that_others_write_to_are_known(folder: str, kind: str) -> None:
+    table = """\
+22 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 22 0:50 / /net/home rw shared:1 - nfs4 server:/home rw
+31 22 0:51 / /with\\040space rw - cifs //server/x rw
+32 22 0:52 / /ours/over rw - nfs server:/o rw
+33 32 0:53 / /ours/over rw - tmpfs tmpfs rw
+34 22 0:54 / /sshfs rw - fuse.sshfs me@there: rw
+a line of another kind
+"""
+    assert remote_kind(Path(folder), table) == kind

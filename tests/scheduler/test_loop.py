@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dagfs.errors import StoreError
 from dagfs.model.schedule import Schedule, Timetable
 from dagfs.scheduler.admission import Limits
 from dagfs.scheduler.identity import scheduled_id
@@ -391,3 +392,86 @@ def test_max_active_runs_makes_scheduled_runs_wait(world: World) -> None:
     world.advance(world.scheduler(each), "2026-01-01T00:40")
     assert len(world.active) == 2
     assert len(world.queue.entries()) == 2
+
+
+# -- what goes on is counted where it belongs ----------------------------------------------------
+
+
+def test_a_run_counts_for_its_queue_in_the_eyes_of_a_new_scheduler(world: World) -> None:
+    world.lasting = True
+    put(world, "one", queue="heavy")
+    put(world, "two", queue="heavy")
+    world.scheduler().turn()
+    assert ids(world) == ["one"]
+    world.scheduler().turn()
+    assert ids(world) == ["one"]
+    world.end("one")
+    world.scheduler().turn()
+    assert len(world.runs) == 2
+
+
+def test_killed_after_creation_starts_nothing_twice(world: World) -> None:
+    each = dag("a", cron("0 1 * * *"))
+    scheduler = world.scheduler(each)
+    world.now = utc("2026-01-01T01:00")
+
+    def die() -> None:
+        if world.runs:
+            raise Died
+
+    world.danger = die
+    with pytest.raises(Died):
+        scheduler.turn()
+    world.danger = lambda: None
+    scheduler = world.scheduler(each)
+    scheduler.turn()
+    scheduler.turn()
+    assert len(world.runs) == 1
+    assert world.watermarks["a.yaml"][0] >= utc("2026-01-01T01:00")
+
+
+def test_a_machine_that_slept_makes_up_for_the_last_instant(world: World) -> None:
+    scheduler = world.scheduler(dag("a", cron("0 * * * *")))
+    world.now = utc("2026-01-02T12:30")
+    scheduler.turn()
+    assert ["t1200z" in run for run in ids(world)] == [True]
+    assert len(world.events("missed")) == 35
+
+
+def test_on_a_full_disk_nothing_is_forgotten(world: World) -> None:
+    each = dag("a", cron("*/10 * * * *"))
+
+    def full() -> None:
+        raise StoreError("no space left on the device")
+
+    world.danger = full
+    scheduler = world.scheduler(each)
+    assert scheduler.tracks["a.yaml"].error
+    world.now = utc("2026-01-01T00:10")
+    scheduler.turn()
+    assert not world.runs
+    world.danger = lambda: None
+    world.advance(scheduler, "2026-01-01T00:11")
+    assert len(world.runs) == 1
+    assert world.watermarks["a.yaml"][0] >= utc("2026-01-01T00:10")
+
+
+def test_a_disk_that_is_full_for_long_makes_a_start_late_not_lost(world: World) -> None:
+    world.failing = {"a": 74}
+    scheduler = world.scheduler(dag("a", cron("0 1 * * *")))
+    world.advance(scheduler, "2026-01-01T01:30")
+    assert scheduler.tracks["a.yaml"].error
+    assert len(world.events("start_failed")) == 1
+    world.failing = {}
+    world.advance(scheduler, "2026-01-01T01:32")
+    assert len(world.runs) == 1
+    assert not scheduler.tracks["a.yaml"].error
+
+
+def test_a_retry_that_somebody_else_was_faster_with_is_no_failure(world: World) -> None:
+    world.failing = {"a": 75}
+    scheduler = world.scheduler()
+    scheduler.retry(Job("r1", "a", "", b"", trigger="retry"))
+    scheduler.turn()
+    assert world.events("not_retried")
+    assert not world.events("not_started")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dagfs.errors import DagfsError
 from dagfs.model.schedule import Schedule, Timetable
 from dagfs.scheduler.admission import Limits
 from dagfs.scheduler.census import Counted
@@ -54,7 +56,8 @@ class Memory(Ledger):
         self._world.danger()
 
     def note(self, event: str, **data: Any) -> None:
-        self._world.danger()
+        with suppress(DagfsError):
+            self._world.danger()
         self._world.notes.append({"event": event, **data})
 
     def paused(self) -> dict[str, dict[str, Any]]:

@@ -201,7 +201,7 @@ class Log:
         self._sent = {"out": 0, "err": 0}
 
     def follow(self) -> None:
-        """Hand on what is new until the container ends or nobody answers any more. OSError for a full disk."""
+        """Hand on what is new until the container ends or nobody answers any more. OSError: a full disk."""
         process = subprocess.Popen(
             self._containers.words("logs", "--follow", self._container),
             stdin=subprocess.DEVNULL,
