@@ -183,7 +183,7 @@ def test_on_the_days_when_clocks_are_changed_it_runs_once(home: Home) -> None:
 @needs_root
 def test_a_full_disk_stops_no_scheduler_and_loses_no_instant(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as home:
-        due = soon(10)
+        due = soon(20)
         home.dag("job", f'schedule: {{at: "{due}"}}\nsteps: [{{name: work, command: echo done}}]\n')
         scheduler = at_work(home)
         ballast = home.file("ballast")

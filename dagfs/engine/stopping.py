@@ -25,7 +25,8 @@ _POLL = 0.05
 def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float = 0) -> RunState:
     """Stop a run with its children, and return its state once nothing of it is left.
 
-    `timeout` is in seconds, 0 for none. Raises NothingToDo for a run that is over, Refused where it does not end in time.
+    `timeout` is in seconds, 0 for none. Raises NothingToDo for a run that is over, Refused where it does
+    not end in time.
     """
     view = view_run(engine.home.store, run_id)
     family = [run_id, *engine.home.store.children(run_id)]

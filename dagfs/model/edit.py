@@ -123,7 +123,10 @@ class Edit:
     """Steps that start programs which may read any variable of their environment."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
-    """Steps that would run in another place than before, or where a profile says; handlers as `handler_on.exit`."""
+    """Steps that would run in another place than before, or where a profile says.
+
+    A handler's name has `handler_on.` before it.
+    """
     acknowledged: frozenset[str] = frozenset()
     """Steps with effects outside that the operator lets run again."""
     kill_orphans: bool = False

@@ -107,7 +107,7 @@ class AttemptHeader(Plain):
     plugins: Mapping[str, str] = field(default_factory=dict)
     """Plugin names to versions."""
     engine: str = ""
-    profile: Profile = Profile()
+    profile: Profile = field(default_factory=Profile)
     """Where steps ran in place of what the spec says."""
 
     @classmethod

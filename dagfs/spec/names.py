@@ -38,7 +38,7 @@ def wrong_dag_name(name: str) -> str | None:
 def wrong_step_name(name: str) -> str | None:
     """What is wrong with the name of a step, or None. Spaces and quotes are allowed.
 
-    A `/` parts a child from its step in addresses, and a word that begins with `-` is an option.
+    A word that begins with `-` is an option.
     """
     if len(name) > LONGEST:
         return f"the name '{name[:LONGEST]}...' has {len(name)} characters; the most allowed is {LONGEST}"
@@ -46,11 +46,14 @@ def wrong_step_name(name: str) -> str | None:
         return f"the name {name!r} must not hold control characters, or begin or end with a space"
     if name in (".", ".."):
         return f"a step cannot be called '{name}'"
-    if "/" in name:
-        return f"the name '{name}' must not hold '/', which parts a run from its children"
     if name.startswith("-"):
         return f"the name '{name}' must not begin with '-', as an option does"
     return None
+
+
+def slash_in_name(name: str) -> str:
+    """What is wrong with the name of a step that holds a `/`."""
+    return f"the name '{name}' must not hold '/', which parts a run from its children"
 
 
 def wrong_id(name: str) -> str | None:

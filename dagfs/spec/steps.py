@@ -12,7 +12,7 @@ from dagfs.model.dag import HANDLER_EVENTS, Call, Executor, Inputs, Mark, Step
 from dagfs.spec import actions, calls, check, documents, keys, outputs, placement, policies, variables
 from dagfs.spec.drafts import Draft, name_drafts
 from dagfs.spec.inherited import Inherited
-from dagfs.spec.names import LONGEST, wrong_id, wrong_step_name
+from dagfs.spec.names import LONGEST, slash_in_name, wrong_id, wrong_step_name
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
 from dagfs.spec.reader import Fields, Reader
 
@@ -176,6 +176,10 @@ class StepReader:
         """Names and ids must be well formed; a wrong id is dropped so that nothing finds it."""
         if wrong := wrong_step_name(draft.name):
             self.reader.error(draft.marks["name"], wrong)
+        elif "/" in draft.name:
+            # Files of Dagu 1 are to be read as they are; its folder's name is safe in any case.
+            report = self.reader.warning if self.reader.dialect.name == "dagu1" else self.reader.error
+            report(draft.marks["name"], slash_in_name(draft.name))
         if draft.id and (wrong := wrong_id(draft.id)):
             self.reader.error(draft.marks["id"], wrong)
 

@@ -82,10 +82,10 @@ def _at(text: str, dollar: int, scope: Scope, keep_unknown: bool) -> tuple[str, 
     found = PATTERN.match(text, dollar)
     value = scope.find(next(references(found[0]))) if found else None
     end = found.end() if found else 0
-    if value is None and (expansion := expansion_at(text, dollar)):
-        # `${X-word}` looks like a name with a dash; where nothing has that name, it is X and a default.
-        if not found or expansion.name in scope.variables:
-            value, end = expansion.value(scope.variables.get(expansion.name), again), expansion.end
+    expansion = expansion_at(text, dollar) if value is None else None
+    # `${X-word}` looks like a name with a dash; where nothing has that name, it is X and a default.
+    if expansion and (not found or expansion.name in scope.variables):
+        value, end = expansion.value(scope.variables.get(expansion.name), again), expansion.end
     if not end:
         return None
     unknown = text[dollar:end] if keep_unknown else ""

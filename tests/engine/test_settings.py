@@ -124,7 +124,11 @@ def test_every_setting_has_a_variable(key: str) -> None:
     samples |= {"dialect": "dagu1", "working_dir": "run", "durability": "strict", "on_stale": "rerun"}
     samples |= {"deny_plugins": "a b", "plugin_limit_sec": "5", "plugins": '{"http": {}}'}
     samples |= {"profiles": '{"local": {"*": "shell"}}'}
-    samples |= {"scheduler.timezone": "Asia/Tokyo", "scheduler.max_active_runs": "7", "queues": "etl=4 mail=1"}
+    samples |= {
+        "scheduler.timezone": "Asia/Tokyo",
+        "scheduler.max_active_runs": "7",
+        "queues": "etl=4 mail=1",
+    }
     samples |= {"load_plugins": "false", "store.id": "123", "store.group": "true"}
     found = configuration(None, {variable(key): samples[key], "HOME": "/nowhere"})
     assert found.effective[key].origin == variable(key)
