@@ -170,7 +170,8 @@ from dagfs.hooks import hookimpl
 @hookimpl
 def settings_schema():
     return {"type": "object", "properties": {"level": {"type": "integer", "minimum": 1},
-            "deep": {"type": "object", "properties": {"x": {"enum": ["a", "b"]}}}}, "additionalProperties": False}
+            "deep": {"type": "object", "properties": {"x": {"enum": ["a", "b"]}}}},
+            "additionalProperties": False}
 
 @hookimpl
 def configure(settings):
@@ -270,8 +271,8 @@ class Sharing:
     def check(self, step):
         return []
     def prepare(self, request):
-        end = ["sh", "-c", 'echo over >> "$DAG_DESK/over"; test -e "$DAG_DESK/go" || { echo busy >&2; exit 1; }']
-        return Process(["true"], request.env, request.cwd, at_end=end)
+        end = 'echo over >> "$DAG_DESK/over"; test -e "$DAG_DESK/go" || { echo busy >&2; exit 1; }'
+        return Process(["true"], request.env, request.cwd, at_end=["sh", "-c", end])
 
 @hookimpl
 def executors():

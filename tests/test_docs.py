@@ -21,9 +21,9 @@ from dagfs.engine import settings
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.settings import Settings, read_settings
 from dagfs.errors import ExitCode
+from dagfs.executors import archive, docker, http, jq, mail, python, ssh
 from dagfs.hooks import specs as hook_specs
 from dagfs.hooks.command import CommandContext, CommandSpec
-from dagfs.executors import archive, docker, http, jq, mail, python, ssh
 from dagfs.hooks.executor import Process, StepRequest
 from dagfs.hooks.manager import HOOKS, PluginManager
 from dagfs.hooks.notifier import News
@@ -36,7 +36,8 @@ from dagfs.model.state import RunState, StepState
 from dagfs.planning.compat import Basis, compare
 from dagfs.spec import actions, keys
 from dagfs.spec.fields import PLACES, Place
-from dagfs.spec.parse import Options, parse, read
+from dagfs.spec.parse import Options as Reading
+from dagfs.spec.parse import parse, read
 from dagfs.store.layout import AttemptPaths, RunPaths, StepPaths
 from dagfs.store.status import status_document
 
@@ -291,7 +292,7 @@ def test_every_yaml_example_is_valid(name: str, tmp_path: Path) -> None:
     known = (*PluginManager().executors, "shell", "nice")
     for text in blocks(page(name), "yaml"):
         if re.search(r"^steps:", text, re.MULTILINE):
-            assert parse(text.encode(), name, options=Options(executors=known)).problems == ()
+            assert parse(text.encode(), name, options=Reading(executors=known)).problems == ()
         elif text.startswith("# dagfs.yaml"):
             (tmp_path / "dagfs.yaml").write_text(text)
             read_settings(tmp_path / "dagfs.yaml")
@@ -469,7 +470,7 @@ def test_the_plugins_of_the_page_load(examples: PluginManager) -> None:
 
 def test_the_executor_of_the_page_prepares_a_process(examples: PluginManager) -> None:
     text = next(text for text in blocks(page("docs/plugins.md"), "yaml") if "nice" in text)
-    step = read(text.encode(), "crunch.yaml", options=Options(executors=examples.executors)).steps[0]
+    step = read(text.encode(), "crunch.yaml", options=Reading(executors=examples.executors)).steps[0]
     nice = examples.executors["nice"]
     assert list(nice.check(step)) == []
     process = nice.prepare(

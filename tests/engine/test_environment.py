@@ -57,9 +57,7 @@ def test_the_nearest_layer_wins_in_a_step() -> None:
     step = Step(name="s", env=(Variable("X", "step"), Variable("Z", "${X}")))
     values = Values({"X": "param", "P": "p"}, {"X": "dag", "D": "d"})
     machine, outputs = {"X": "machine", "M": "m"}, {"X": "output", "O": "o"}
-    found = step_environment(
-        step, Surroundings(Dag(), machine, values, outputs, own={"DAGFS_TRY": "1"})
-    )
+    found = step_environment(step, Surroundings(Dag(), machine, values, outputs, own={"DAGFS_TRY": "1"}))
     assert found.env["X"] == "step"
     assert found.env["Z"] == "output", "entries of one env do not see each other"
     assert {name: found.env[name] for name in ("M", "P", "D", "O", "DAGFS_TRY")} == {

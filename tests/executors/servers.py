@@ -121,6 +121,93 @@ class Post:
     was_tls: list[bool] = field(default_factory=list)
 
 
+@dataclass
+class _Manner:
+    """How a mail server behaves."""
+
+    found: Post
+    context: ssl.SSLContext | None
+    implicit: bool
+    refuse: str
+    silent: bool
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    """One client's words, answered as a mail server does."""
+
+    manner: _Manner
+
+    def setup(self) -> None:
+        if self.manner.context and self.manner.implicit:
+            self.request = self.manner.context.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        self.request.close()
+
+    def say(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def handle(self) -> None:
+        if self.manner.silent:
+            self.manner.released.wait(60)
+            return
+        self.tls = self.manner.implicit
+        self.sender, self.receivers = "", list[str]()
+        self.say("220 here")
+        while line := self.rfile.readline().decode().strip():
+            verb = line.split()[0].split(":")[0].upper()
+            answer = getattr(self, f"on_{verb.lower()}", None)
+            if verb == "QUIT":
+                self.say("221 bye")
+                return
+            self.say(answer(line) if answer else "250 ok")
+
+    def on_ehlo(self, _: str) -> str:
+        offer = ["250-STARTTLS"] if self.manner.context and not self.tls else []
+        return "\r\n".join(["250-here", *offer, "250 AUTH PLAIN"])
+
+    def on_starttls(self, _: str) -> str:
+        assert self.manner.context
+        self.say("220 go")
+        self.request = self.manner.context.wrap_socket(self.request, server_side=True)
+        self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+        self.tls = True
+        return self.after_tls()
+
+    def after_tls(self) -> str:
+        """The client speaks first again: its next word is answered as any other."""
+        line = self.rfile.readline().decode().strip()
+        answer = getattr(self, f"on_{line.split()[0].lower()}", None)
+        return str(answer(line)) if answer else "250 ok"
+
+    def on_auth(self, line: str) -> str:
+        self.manner.found.logins.append(line.rsplit(maxsplit=1)[-1])
+        return "235 in"
+
+    def on_mail(self, line: str) -> str:
+        self.sender = line[10:].split(">", maxsplit=1)[0].lstrip("<")
+        return "250 ok"
+
+    def on_rcpt(self, line: str) -> str:
+        if self.manner.refuse and self.manner.refuse in line:
+            return "550 nobody of that name"
+        self.receivers.append(line[8:].strip("<>"))
+        return "250 ok"
+
+    def on_data(self, _: str) -> str:
+        self.say("354 go on")
+        lines = iter(self.rfile.readline, b".\r\n")
+        data = b"".join(line.removeprefix(b".") for line in lines).replace(b"\r\n", b"\n")
+        found = self.manner.found
+        found.letters.append((self.sender, self.receivers, message_from_bytes(data, policy=default)))
+        found.was_tls.append(self.tls)
+        self.sender, self.receivers = "", []
+        return "250 kept"
+
+
 @contextmanager
 def post(
     context: ssl.SSLContext | None = None, *, implicit: bool = False, refuse: str = "", silent: bool = False
@@ -130,67 +217,13 @@ def post(
     `refuse` is a word in receivers that it does not take; a `silent` one never answers.
     """
     found = Post()
-    released = threading.Event()
+    manner = _Manner(found, context, implicit, refuse, silent)
+    released = manner.released
 
-    class Handler(socketserver.StreamRequestHandler):
-        def setup(self) -> None:
-            if context and implicit:
-                self.request = context.wrap_socket(self.request, server_side=True)
-            super().setup()
+    class Handler(_Conversation):
+        pass
 
-        def finish(self) -> None:
-            super().finish()
-            self.request.close()
-
-        def say(self, text: str) -> None:
-            self.wfile.write(text.encode() + b"\r\n")
-
-        def handle(self) -> None:
-            if silent:
-                released.wait(60)
-                return
-            self.say("220 here")
-            sender, receivers, tls = "", [], implicit
-            while line := self.rfile.readline().decode().strip():
-                verb = line.upper()
-                if verb.startswith("EHLO"):
-                    offers = [
-                        "250-here",
-                        *(["250-STARTTLS"] if context and not tls else []),
-                        "250 AUTH PLAIN",
-                    ]
-                    self.say("\r\n".join(offers))
-                elif verb == "STARTTLS" and context:
-                    self.say("220 go")
-                    self.request = context.wrap_socket(self.request, server_side=True)
-                    self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
-                    tls = True
-                elif verb.startswith("AUTH"):
-                    found.logins.append(line.split()[-1])
-                    self.say("235 in")
-                elif verb.startswith("MAIL"):
-                    sender = line[10:].split(">")[0].lstrip("<")
-                    self.say("250 ok")
-                elif verb.startswith("RCPT"):
-                    if refuse and refuse in line:
-                        self.say("550 nobody of that name")
-                    else:
-                        receivers.append(line[8:].strip("<>"))
-                        self.say("250 ok")
-                elif verb == "DATA":
-                    self.say("354 go on")
-                    lines = iter(self.rfile.readline, b".\r\n")
-                    data = b"".join(line.removeprefix(b".") for line in lines).replace(b"\r\n", b"\n")
-                    letter = message_from_bytes(data, policy=default)
-                    found.letters.append((sender, receivers, letter))
-                    found.was_tls.append(tls)
-                    sender, receivers = "", []
-                    self.say("250 kept")
-                elif verb == "QUIT":
-                    self.say("221 bye")
-                    return
-                else:
-                    self.say("250 ok")
+    Handler.manner = manner
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

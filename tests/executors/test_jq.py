@@ -86,7 +86,7 @@ def test_what_was_printed_before_it_went_wrong_stays(tmp_path: Path) -> None:
 
 def test_dagu1_goes_on_without_a_filter_and_knows_fewer_settings(tmp_path: Path) -> None:
     assert filtered(tmp_path, "", dialect="dagu1").code == 0
-    with pytest.raises(ValueError, match="`input` belongs to Dagu 2.x"):
+    with pytest.raises(ValueError, match=r"`input` belongs to Dagu 2\.x"):
         filtered(tmp_path, ".", dialect="dagu1", input="x")
     with pytest.raises(ValueError, match="write it in one line"):
         filtered(tmp_path, ".a,\n.b", dialect="dagu1")

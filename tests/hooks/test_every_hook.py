@@ -1,4 +1,4 @@
-"""Each hook does what its description says: one test that bears its name, in a stranger's process and here."""
+"""Each hook does what its description says: a test that bears its name, in a stranger's process and here."""
 
 from __future__ import annotations
 

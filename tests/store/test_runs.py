@@ -216,9 +216,7 @@ def test_a_folder_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
 def test_what_dead_engines_were_building_is_cleared_away_and_what_living_ones_build_is_not(
     store: RunStore,
 ) -> None:
-    living, dead, fresh, young = (
-        store.home.stage(name) for name in ("living", "dead", "fresh", "young")
-    )
+    living, dead, fresh, young = (store.home.stage(name) for name in ("living", "dead", "fresh", "young"))
     for stage in (living, dead, fresh, young):
         stage.root.mkdir()
     dead.lock.touch()
