@@ -66,7 +66,7 @@ def in_fish(home: Home, scripts: Path, line: str) -> list[str]:
 NIGHTLY, HOURLY = "20260101-000000-nightly-aaaa", "20260102-000000-hourly-bbbb"
 CASES = [
     (["ret"], ["retry"]),
-    (["re"], ["retry", "rerun"]),
+    (["re"], ["reject", "rerun", "resume", "retry"]),
     (["retry", "--dr"], ["--dry-run"]),
     (["status", ""], ["@", HOURLY, NIGHTLY, "hourly", "nightly"]),
     (["status", "20260101"], [NIGHTLY]),

@@ -120,7 +120,7 @@ def test_a_secret_of_the_engines_environment_does_not_reach_steps(home: Home) ->
 
 
 def test_odd_step_names_are_just_names(home: Home) -> None:
-    names = ["a b", "ä☃", ".a", "$(touch pwned)", "a/b", "-rf", "CON", "%41", "a'b"]
+    names = ["a b", "ä☃", ".a", "$(touch pwned)", "a-b", "CON", "%41", "a'b"]
     steps = "".join(f'  - name: "{name}"\n    run: echo ran\n' for name in names)
     home.dag("odd", f"type: graph\nsteps:\n{steps}")
     home.dagfs("run", "odd").exits(0)

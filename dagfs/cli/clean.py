@@ -48,6 +48,8 @@ def run(command: Command) -> int:
     found = removable(runs, policies, now(), default)
     if options.json:
         command.output.json([{"run": each.run, "dag": each.dag, "reason": each.reason} for each in found])
+    elif not found:
+        command.output.line("nothing to remove")
     elif not options.yes or options.dry_run:
         command.output.table([[each.run, visible(each.dag), each.reason] for each in found])
     if options.dry_run:
@@ -55,7 +57,8 @@ def run(command: Command) -> int:
     if not options.yes and found:
         _confirm(command, len(found))
     removed = _remove(command, home, found)
-    command.output.say(f"{removed} {'run' if removed == 1 else 'runs'} removed")
+    if found:
+        command.output.say(f"{removed} {'run' if removed == 1 else 'runs'} removed")
     return ExitCode.DONE
 
 

@@ -75,7 +75,7 @@ def mark_step(
 def _mark_parents(engine: Engine, claim: Claim, run: RunHeader, marking: Marking) -> None:
     """Where a child is not done after all, its step is not, and so on up to the root: a retry goes down.
 
-    What a crash leaves out here is made up for by marking once more.
+    Where a crash leaves one out, mark that parent's step by hand.
     """
     store, why = engine.home.store, f"{marking.step} of {run.id.partition('/')[2]}: {marking.reason}"
     while run.step and run.parent:

@@ -62,9 +62,8 @@ def import_run(engine: Engine, source: IO[bytes], new_id: str = "") -> str:
 
 def _replace(engine: Engine, stage: RunPaths, run_id: str) -> None:
     """Put a continuation in the place of what it continues."""
-    home, disk = engine.home.paths, engine.home.disk
-    token = new_token()
-    with engine.home.store.claim(run_id, own(0, token)) as claim:
+    disk = engine.home.disk
+    with engine.home.store.claim(run_id, own(0, new_token())) as claim:
         here = claim.paths
         if not _continues(stage, here):
             if _continues(here, stage):
@@ -77,9 +76,8 @@ def _replace(engine: Engine, stage: RunPaths, run_id: str) -> None:
             raise NothingToDo(f"run {run_id} is here already, and the archive has nothing more")
         if here.next_spec.exists() and not stage.next_spec.exists():
             disk.copy_file(here.next_spec, stage.next_spec)
-        disk.make_dir(home.trash)
-        disk.move(here.root, home.trash / f"{run_id}.{token}")
-        disk.publish_dir(stage.root, home.run(run_id).root)
+        # What was here is part of what comes, so it may go; a crash leaves one of the two in its place.
+        disk.exchange_dir(stage.root, here.root)
 
 
 def _continues(longer: RunPaths, shorter: RunPaths) -> bool:

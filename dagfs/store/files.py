@@ -238,6 +238,16 @@ class Disk:
             raise FileExistsError(errno.EEXIST, "exists already", str(target)) from None
         self.sync_dir(Path(target).parent)
 
+    def exchange_dir(self, stage: str | Path, target: str | Path) -> None:
+        """Put a folder that was built apart in the place of another at one instant, which goes to `stage`.
+
+        Durable on return. StoreError where the file system cannot do that.
+        """
+        self._sync_tree(str(stage))
+        self._do("rename", stage, lambda: _exchange(stage, target), target)
+        for parent in {Path(target).parent, Path(stage).parent}:
+            self.sync_dir(parent)
+
     def _sync_tree(self, folder: str) -> None:
         for entry in _entries(folder):
             if entry.is_dir(follow_symlinks=False):
@@ -433,6 +443,18 @@ def _rename_dir(stage: str | Path, target: str | Path) -> None:
         if error.errno == errno.ENOTEMPTY:
             raise FileExistsError(errno.EEXIST, "exists already", str(target)) from None
         raise
+
+
+_AT_CWD, _EXCHANGE = -100, 2
+
+
+def _exchange(one: str | Path, other: str | Path) -> None:
+    ctypes = importlib.import_module("ctypes")
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = (os.fsencode(one), os.fsencode(other))
+    if libc.renameat2(_AT_CWD, names[0], _AT_CWD, names[1], _EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
 def _pending(path: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from dagfs.executors.child import trampoline
 
 SHELLS = [words for words in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(words[0])]
+KEY = f"key-{os.getpid()}"
+"""Jobs are found by it among all processes: those of tests beside these are not to be ended."""
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
 
 
@@ -42,7 +45,7 @@ def follow(program: str, shell: list[str]) -> tuple[dict[str, bytes], list[str]]
 
 def begin(folder: Path, text: str, env: Mapping[str, str] | None = None, **more: object) -> str:
     argv = ["/bin/sh", "-c", text]
-    return trampoline.begin("key", "d1", argv, env or {}, {}, folder=str(folder), **more)  # type: ignore[arg-type]
+    return trampoline.begin(KEY, "d1", argv, env or {}, {}, folder=str(folder), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
@@ -116,10 +119,10 @@ def test_a_job_is_signalled_and_ended(tmp_path: Path) -> None:
     process.stdin.flush()
     while process.stdout.readline() != b"on\n":
         continue
-    follow(trampoline.send_signal("key", "TERM", str(jobs)), ["sh"])
+    follow(trampoline.send_signal(KEY, "TERM", str(jobs)), ["sh"])
     while process.stdout.readline() != b"asked\n":
         continue
-    assert follow(trampoline.end("key", str(jobs)), ["sh"])[1] == ["k"]
+    assert follow(trampoline.end(KEY, str(jobs)), ["sh"])[1] == ["k"]
     assert not list(jobs.iterdir())
     process.stdin.close()
     process.stdout.read()
