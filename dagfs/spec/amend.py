@@ -322,6 +322,9 @@ def _as_text(value: str, *, is_env: bool) -> str:
     if node is None or "\n" in value:
         return quoted(value)
     if isinstance(node, Scalar):
+        if is_env and node.value is None:
+            # A variable called NULL or ~ is that text, not nothing.
+            return quoted(value)
         is_whole = node.text == value and (_PLAIN.fullmatch(value) is not None)
         typed_quotes = value[:1] in "'\"" and not is_env
         return value if typed_quotes or (is_whole and ": " not in value) else quoted(value)

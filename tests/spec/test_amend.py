@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dagfs.errors import UsageError
@@ -166,6 +166,9 @@ def test_line_ends_and_a_mark_at_the_start_stay() -> None:
 
 
 @given(st.text(max_size=20))
+@example("NULL")
+@example("~")
+@example("True")
 def test_any_text_can_be_the_value_of_a_variable(value: str) -> None:
     try:
         value.encode()
