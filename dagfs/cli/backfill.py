@@ -15,8 +15,8 @@ from dagfs.cli.command import Command, add_json
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.operations import executor_errors, read_dag
-from dagfs.errors import ExitCode, NotFound, SpecError, UsageError
+from dagfs.engine.operations import require_dag
+from dagfs.errors import ExitCode, NotFound, UsageError
 from dagfs.model.dag import Dag
 from dagfs.scheduler.backfill import Span, filled_in, instants
 from dagfs.scheduler.identity import scheduled_id
@@ -72,12 +72,7 @@ def run(command: Command) -> int:
 
 def _planned(command: Command) -> _Plan:
     options, engine = command.options, opened(command)
-    path, text, reading = read_dag(engine, options.dag)
-    if reading.dag is None:
-        raise SpecError(reading.errors)
-    dag = reading.dag
-    if problems := executor_errors(engine, dag, str(path)):
-        raise SpecError(problems)
+    path, text, dag = require_dag(engine, options.dag)
     zone = dag.schedule.timezone or engine.home.settings.timezone
     span = Span(_day(options.first, "--from"), _day(options.last, "--to"), zone)
     moments = list(islice(instants(dag.schedule, span), _MOST + 1))

@@ -8,8 +8,8 @@ from dagfs.cli.command import Command
 from dagfs.cli.opened import opened
 from dagfs.cli.pause import ledger_of
 from dagfs.engine.location import new_token, now
-from dagfs.engine.operations import executor_errors, read_dag
-from dagfs.errors import ExitCode, Refused, SpecError, UsageError
+from dagfs.engine.operations import require_dag
+from dagfs.errors import ExitCode, Refused, UsageError
 from dagfs.scheduler.pulse import is_alive
 from dagfs.spec.values import parse_assignments
 from dagfs.store.layout import new_run_id, valid_run_id
@@ -38,12 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options, engine = command.options, opened(command)
-    path, data, reading = read_dag(engine, options.dag)
-    if reading.dag is None:
-        raise SpecError(reading.errors)
-    dag = reading.dag
-    if problems := executor_errors(engine, dag, str(path)):
-        raise SpecError(problems)
+    path, data, dag = require_dag(engine, options.dag)
     moment = now()
     entry = Waiting(
         id=options.id or new_run_id(moment, dag.name, new_token()[:4]),

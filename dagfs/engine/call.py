@@ -21,7 +21,6 @@ from dagfs.store.layout import child_id
 
 Pairs = tuple[tuple[str, str], ...]
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
 
 
 class Manner(Enum):
@@ -211,7 +210,7 @@ def summary(step: Step, ends: Sequence[ChildEnd], collected: Sequence[Mapping[st
     """
     if step.parallel is None:
         return _json(_described(ends[0]))
-    well = [end for end in ends if end.state in WENT_WELL]
+    well = [end for end in ends if end.state.is_success]
     counts = {"total": len(ends), "succeeded": len(well), "failed": len(ends) - len(well)}
     if step.parallel.is_foreach:
         return _json({"summary": counts, "items": list(_items(ends, collected)), "outputs": list(collected)})
@@ -227,7 +226,7 @@ def _items(ends: Sequence[ChildEnd], collected: Sequence[Mapping[str, str]]) -> 
     handed_on = iter(collected)
     for place, end in enumerate(ends):
         item = {"index": place, "key": end.order.key, "status": str(end.state)}
-        if end.state in WENT_WELL:
+        if end.state.is_success:
             yield {**item, "outputs": dict(next(handed_on, {}))}
         else:
             yield {**item, **({"error": end.reason} if end.reason else {})}
@@ -250,7 +249,7 @@ def _described(end: ChildEnd) -> dict[str, Any]:
 
 def why(ends: Sequence[ChildEnd], describe: Callable[[ChildEnd], str]) -> str:
     """Why a step whose children did not all go well failed."""
-    bad = [end for end in ends if end.state not in WENT_WELL and not end.unmet]
+    bad = [end for end in ends if not end.state.is_success and not end.unmet]
     if len(ends) == 1:
         return describe(bad[0])
     more = f", {len(bad) - 1} more" if len(bad) > 1 else ""

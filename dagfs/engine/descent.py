@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dagfs.engine.call import WENT_WELL, ChildEnd, Manner, Order, why
+from dagfs.engine.call import ChildEnd, Manner, Order, why
 from dagfs.errors import DagfsError
 from dagfs.model import event as ev
 from dagfs.model.dag import Step
@@ -141,7 +141,7 @@ class Descent:
             opened = ChildEnd(order, RunState.FAILED, " ".join(str(error).split()))
         if isinstance(opened, ChildEnd):
             if before is None or before.state is not opened.state:
-                kept = opened.state in WENT_WELL
+                kept = opened.state.is_success
                 self._note_end(opened, opened.attempt, **({"kept": True} if kept else {}))
             self._ends[order.child] = opened
             return
@@ -178,7 +178,7 @@ class Descent:
         if ends and all(end.unmet for end in ends):
             # An exit code for where that counts as a failure.
             return Ending(exit_code=1, cause="unmet", error=_in_words(ends[0]))
-        if all(end.state in WENT_WELL or end.unmet for end in ends):
+        if all(end.state.is_success or end.unmet for end in ends):
             partly = any(end.state is RunState.PARTIALLY_SUCCEEDED for end in ends)
             return Ending(exit_code=0, cause="partly" if partly else "")
         return Ending(exit_code=1, error=why(ends, _in_words))

@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dagfs.engine.valuation import Values as Values  # noqa: PLC0414
-from dagfs.engine.valuation import evaluate as evaluate  # noqa: PLC0414
-from dagfs.engine.valuation import namespaces
+from dagfs.engine.valuation import Values, namespaces
 from dagfs.errors import DagfsError
 from dagfs.model.dag import Dag, Step, Variable
 from dagfs.spec.evaluation import Evaluator, evaluate_env

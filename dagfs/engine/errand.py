@@ -52,7 +52,7 @@ class Errand:
         logs: StepPaths,
     ) -> Generator[Wish, Ending, Ending]:
         """One try of it. `started` is the event that goes before its effects."""
-        if self.step.call.dag or self.step.call.body:
+        if self.step.calls:
             wanted = self._orders(variables)
             began = (started[0], {**started[1], "children": len(wanted)})
             ending = yield Await(lambda done: self._descend(wanted, manner, done), (began,))

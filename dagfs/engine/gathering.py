@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from dagfs.engine.call import WENT_WELL, ChildEnd
+from dagfs.engine.call import ChildEnd
 from dagfs.model.dag import Step, Variable
 from dagfs.spec.scope import Scope, StepRef, unresolved
 from dagfs.spec.values import expand
@@ -22,7 +22,7 @@ def collect(step: Step, ends: Sequence[ChildEnd], scope: Scope) -> list[dict[str
     wanted = step.parallel.collect if step.parallel else ()
     found = []
     for place, end in enumerate(ends):
-        if end.state in WENT_WELL:
+        if end.state.is_success:
             order = end.order
             given = {**order.given, "foreach.index": str(place), "foreach.key": order.key}
             there = replace(

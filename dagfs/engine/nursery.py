@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.call import WENT_WELL, ChildEnd, Manner, Order
+from dagfs.engine.call import ChildEnd, Manner, Order
 from dagfs.engine.confidential import refuse_to_write, unlocked
 from dagfs.engine.environment import value_digests
 from dagfs.engine.location import new_token, now
@@ -199,7 +199,7 @@ def _has_ended(known: ChildRun, manner: Manner) -> bool:
     """Nothing more of it is to run in this attempt of its parent."""
     if manner in (Manner.ON, Manner.OFF):
         return known.state is not RunState.WAITING
-    return known.state in WENT_WELL and manner is not Manner.OVER
+    return known.state.is_success and manner is not Manner.OVER
 
 
 def _is_addressed(engine: Engine, run: Run) -> bool:

@@ -233,6 +233,16 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
     return problems
 
 
+def require_dag(engine: Engine, name: str) -> tuple[Path, bytes, Dag]:
+    """As `read_dag`, for one that is to run: SpecError for all that would keep it from that."""
+    path, data, reading = read_dag(engine, name)
+    if reading.dag is None:
+        raise SpecError(reading.errors)
+    if problems := executor_errors(engine, reading.dag, str(path)):
+        raise SpecError(problems)
+    return path, data, reading.dag
+
+
 def executor_errors(engine: Engine, dag: Dag, file: str) -> list[Problem]:
     """What keeps a DAG from being run."""
     return [each for each in executor_problems(engine, dag, file) if each.severity == "error"]
@@ -347,7 +357,7 @@ def _places(work: Work) -> int:
     """How many processes may run at once. A DAG's own limit is none for its children's steps."""
     most, usual = work.dag.max_active_steps, work.engine.home.settings.active_steps
     steps = (*work.dag.steps, *work.dag.handler_on.values())
-    has_children = any(step.call.dag or step.call.body for step in steps)
+    has_children = any(step.calls for step in steps)
     return max(most, usual) if has_children else most or usual
 
 

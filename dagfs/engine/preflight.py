@@ -175,7 +175,7 @@ def require_reachable(found: Mapping[str, Site]) -> None:
 
 def idle_profile(dag: Dag, profile: Profile) -> list[str]:
     """A word where a profile says nothing of any step: its names may be misspelt."""
-    calls = any(step.call.dag or step.call.body for step in dag.steps)
+    calls = any(step.calls for step in dag.steps)
     steps = (*dag.steps, *dag.handler_on.values())
     if not profile or calls or any(placement(step, profile) for step in steps):
         return []

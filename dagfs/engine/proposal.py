@@ -22,14 +22,11 @@ from dagfs.errors import Busy, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.profile import Profile
 from dagfs.model.run import Attempt, AttemptHeader
-from dagfs.model.state import RunState
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.plan import Answers, ChildPlan, Plan
 from dagfs.planning.retry import Request, plan_retry
 from dagfs.planning.selection import BadSelection, scope_of
 from dagfs.spec.parse import read
-
-_WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +129,14 @@ def _children(
     found: dict[str, Proposal] = {}
     for name, run in view.run.last.steps.items():
         step = new.by_name.get(name)
-        if step is None or not (step.call.dag or step.call.body):
+        if step is None or not step.calls:
             continue
         text = _own_text(old, new, name)
         for child in run.children.values():
             address = f"{view.run.id.partition('/')[0]}/{child.id}"
             paths = engine.home.store.paths(address)
             edited = text is not None or paths.next_spec.exists()
-            if paths.root.is_dir() and (edited or child.state not in _WENT_WELL):
+            if paths.root.is_dir() and (edited or not child.state.is_success):
                 found[child.id] = propose_retry(
                     *(engine, address, answers.of_child(child.id)),
                     spec=_edit(engine, address, text),

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.chronicle import Chronicle, Observer
-from dagfs.engine.environment import Values, inherited
+from dagfs.engine.environment import inherited
 from dagfs.engine.herald import Herald
 from dagfs.engine.location import current_actor
+from dagfs.engine.valuation import Values
 from dagfs.engine.workplace import Setting
 from dagfs.model import event as ev
 from dagfs.model.dag import Dag

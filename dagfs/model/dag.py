@@ -303,9 +303,14 @@ class Step(Plain):
     """Where each field stands in the spec, by field name; `""` is the step itself."""
 
     @property
+    def calls(self) -> bool:
+        """It runs another DAG."""
+        return bool(self.call.dag or self.call.body)
+
+    @property
     def is_engine_work(self) -> bool:
         """The engine itself does it: no executor is asked and no process started."""
-        return bool(self.call.dag or self.call.body or self.router or self.executor.type == "hitl")
+        return bool(self.calls or self.router or self.executor.type == "hitl")
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:

@@ -310,7 +310,6 @@ class Run:
 
 MARKABLE = (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED)
 """What somebody may say a step is."""
-_WENT_WELL = (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
 
 
 class Fold:
@@ -538,7 +537,7 @@ class Fold:
             **({"outputs_sha256": data["outputs_sha256"], **given} if "outputs_sha256" in data else {}),
         )
         self._attempt = replace(self._attempt, markings=(*self._attempt.markings, marking))
-        if state is StepState.FAILED and self._attempt.state in _WENT_WELL:
+        if state is StepState.FAILED and self._attempt.state.is_success:
             reason = f"step {old.name} was {marking}"
             self._attempt = replace(self._attempt, state=RunState.FAILED, reason=reason)
 

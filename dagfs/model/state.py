@@ -20,6 +20,10 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
     @property
+    def is_success(self) -> bool:
+        return self in (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED)
+
+    @property
     def is_over(self) -> bool:
         """No engine is at work on it, and none is expected to be."""
         return self not in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING)

@@ -422,7 +422,7 @@ def _afresh(edit: Edit, decisions: Iterable[Decision], request: Request) -> tupl
         redone = state.is_success and name not in edited
         behind = step.parallel is None and any(parent in running for parent in step.depends)
         over = request.everything or request.answers.selection.afresh
-        if (step.call.dag or step.call.body) and (over or redone or behind):
+        if step.calls and (over or redone or behind):
             found.append(name)
     return tuple(sorted(found))
 
