@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from intg.home import Home
+from intg.web import chromium
 
 
 @contextmanager
@@ -30,3 +32,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
     """A new home."""
     with new_home(tmp_path) as home:
         yield home
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser; each story has a window of its own in it."""
+    with chromium() as browser:
+        yield browser

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from intg import warm
+
 DAGFS = str(Path(sys.executable).with_name("dagfs"))
 REPOSITORY = Path(__file__).parent.parent
 PATIENCE_SEC = 30.0
-_MARK = "DAG_STORY"
-"""A variable that dagfs hands on to steps, so that everything a story starts can be found."""
+_WARM = warm.Server()
 
 T = TypeVar("T")
 
@@ -117,6 +118,13 @@ class Engine:
         assert found, f"{what} did not come about before the end\n{self.wait()}"
         return found
 
+    def line(self) -> str:
+        """The next line that it prints; it must print one."""
+        assert self._process.stdout is not None
+        found = self._process.stdout.readline()
+        assert found, f"it printed nothing\n{self.wait()}"
+        return found
+
     def wait(self) -> Outcome:
         """Wait for its end."""
         out, err = self._process.communicate(timeout=PATIENCE_SEC)
@@ -134,7 +142,7 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mark = secrets.token_hex(8)
+        self._mark = secrets.token_hex(warm.MARK_LENGTH // 2)
         self._engines: list[Engine] = []
 
     # --- commands
@@ -145,13 +153,20 @@ class Home:
         env: Mapping[str, str] | None = None,
         stdin: str | bytes = "",
         cwd: Path | None = None,
+        cold: bool = False,
     ) -> Outcome:
-        """Call `dagfs` in the home and wait for its end."""
+        """Call `dagfs` in the home and wait for its end; with `cold` as a program started afresh."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
+        environment = self._environment(env)
+        if not cold and _WARM.takes(environment):
+            code, out, err = _WARM.run(
+                DAGFS, words, cwd or self.path, environment, data, within=2 * PATIENCE_SEC
+            )
+            return checked(Outcome(words, code, out.decode(errors="replace"), err.decode(errors="replace")))
         done = subprocess.run(
             [DAGFS, *words],
             cwd=cwd or self.path,
-            env=self._environment(env),
+            env=environment,
             input=data,
             capture_output=True,
             timeout=2 * PATIENCE_SEC,
@@ -197,7 +212,7 @@ class Home:
             "LANG": "C.UTF-8",
             "TMPDIR": str(self.path.parent),
             "DAG_DESK": str(self.path.parent),
-            _MARK: self._mark,
+            warm.MARK: self._mark,
             **(more or {}),
         }
 
@@ -287,7 +302,7 @@ class Home:
     def processes(self) -> dict[int, str]:
         """What this story started and is still alive: pids to names."""
         found = {}
-        mark = f"{_MARK}={self._mark}".encode()
+        mark = f"{warm.MARK}={self._mark}".encode()
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (folder / "environ").read_bytes():

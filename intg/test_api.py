@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -66,13 +67,14 @@ def test_the_example_on_the_page_works(home: Home) -> None:
     home.example("nightly-import")
     text = (REPOSITORY / "docs/api.md").read_text()
     home.example("release")
-    first, second, third = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    first, second, third, fourth = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     lines = shown_by(home, first).splitlines()
     assert lines[0].startswith("failed failed at transform")
     assert lines[1].startswith("keep extract succeeded in attempt 1")
     assert "succeeded 40 loaded 6 customers, 40 orders of 2026-11-20" in lines
     assert "step_finished extract" in shown_by(home, second)
-    asked, end = shown_by(home, third).splitlines()
+    assert shown_by(home, third).splitlines() == ["compatible", "succeeded", "succeeded True True"]
+    asked, end = shown_by(home, fourth).splitlines()
     assert (asked[:5], end) == ("check", "succeeded")
 
 
@@ -190,6 +192,71 @@ def test_steps_are_chosen(python: api.Home) -> None:
     with pytest.raises(UsageError):
         run.plan(all=True, select="load")
     assert run.retry(select="extract").attempts[1].steps["extract"].kept is False
+
+
+def test_options_are_values(python: api.Home) -> None:
+    run = python.run("job")
+    options = api.RetryOptions.from_failure(run)
+    assert options == api.RetryOptions()
+    assert run.plan(options).id == run.plan().id
+    chosen = api.RetryOptions.from_selected(["extract"])
+    assert run.plan(chosen).actions == run.plan(select="extract").actions
+    assert run.plan(api.RetryOptions.only_selected("load")).actions["extract"] is Action.KEEP
+    assert run.plan(api.RetryOptions.up_to(["extract"])).verdict is Verdict.NOTHING_TO_DO
+    assert run.plan(api.RetryOptions.everything()).id == run.plan(all=True).id
+    run.retry(chosen, reason="-more", sets=["load.run=true"])
+    assert (run.state, run.attempts[1].header.reason) == ("succeeded", "-more")
+    assert run.attempts[1].header.asked == ("--select extract", "--set load.run=true")
+    with pytest.raises(NothingToDo, match="has succeeded"):
+        api.RetryOptions.from_failure(run)
+    for wrong in ({"all": True, "to": "load"}, {"on_stale": "kep"}, {"allow": "structure.add"}):
+        with pytest.raises(UsageError):
+            run.plan(**wrong)
+    with pytest.raises(UsageError, match="empty"):
+        api.RetryOptions.from_selected([])
+    with pytest.raises(TypeError):
+        run.retry(on_stael="keep")
+
+
+def test_a_list_of_steps_may_hold_any_name(python: api.Home, home: Home) -> None:
+    names = ["a, b", "it's", 'say "x"', "c"]
+    steps = "".join(f"  - {{name: {json.dumps(name)}, run: 'true'}}\n" for name in names)
+    home.dag("odd", f"type: graph\nsteps:\n{steps}")
+    run = python.run("odd")
+    for name in names:
+        plan = run.plan(api.RetryOptions.from_selected([name]))
+        assert [step for step, action in plan.actions.items() if action is Action.RUN] == [name]
+    assert run.retry(api.RetryOptions.only_selected(names)).state == "succeeded"
+    assert not any(step.kept for step in run.steps.values())
+
+
+def test_a_rerun_keeps_what_is_not_selected(python: api.Home, home: Home) -> None:
+    home.settings("profiles:\n  there: {load: {env: {date: elsewhere}}}\n")
+    run = python.run("job")
+    live = run.start_rerun(api.RetryOptions.from_failure(run), id="whole", profile="there")
+    with live:
+        assert next(live).name == "attempt_started"
+    assert live.run.log("load") == "3 of elsewhere\n"
+    assert not live.run.steps["extract"].kept
+    some = run.rerun(api.RetryOptions.from_selected("load"), id="some", reason="why", params={"date": "x"})
+    assert (some.parent, some.steps["extract"].kept, some.log("load")) == (run.id, True, "3 of x\n")
+    assert len(run.refresh().attempts) == 1
+    for wrong in ("sets", "tags"):
+        with pytest.raises(UsageError, match="a rerun takes no"):
+            run.rerun(**{wrong: ["load.timeout_sec=3"]})
+    home.dag("job", DAG.replace("echo 3", "echo 4").replace("'false'", "'true'"))
+    with pytest.raises(Refused, match=r"stale\.semantic"):
+        run.rerun(select="load", latest=True)
+    newest = run.rerun(select="load", latest=True, on_stale="rerun")
+    assert (newest.state, newest.log("load")) == ("succeeded", "4 of today\n")
+
+
+def test_a_run_begins_where_its_profile_says(python: api.Home, home: Home) -> None:
+    home.settings("profiles:\n  there: {load: {env: {date: elsewhere}}}\n")
+    run = python.run("job", profile="there")
+    assert (run.log("load"), run.attempts[0].header.profile.name) == ("3 of elsewhere\n", "there")
+    with pytest.raises(NotFound, match="'thre'"):
+        python.run("job", profile="thre")
 
 
 def test_an_engine_that_is_killed_leaves_an_interrupted_run(python: api.Home, home: Home) -> None:

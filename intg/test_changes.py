@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from intg.home import Home
+from intg.home import Home, eventually
 
 DAG = """
 name: job
@@ -148,3 +148,70 @@ def test_files_that_a_step_was_made_with_are_watched(home: Home, strict: bool) -
     said.says("[code.identity] go.sh, lib/two.sh changed since step 'a' finished")
     home.dagfs("retry", "--on-stale", "rerun").exits(1)
     assert home.log("a", 2) == ("other\n" if strict else "")
+
+
+def test_files_of_a_step_that_outlived_its_engine_are_watched_too(home: Home) -> None:
+    script = home.path / "dags" / "go.sh"
+    home.dag(
+        "job",
+        """
+        steps:
+          - name: a
+            run: touch "$DAG_DESK/on"; until test -e "$DAG_DESK/go"; do sleep 0.02; done
+            inputs: {files: [go.sh], strict: true}
+        """,
+    )
+    script.write_text("one")
+    engine = home.start("run", "job")
+    engine.until(lambda: home.file("on").exists(), "the step")
+    engine.kill()
+    home.file("go").touch()
+    eventually(lambda: not home.processes(), "the end of the step")
+    home.dagfs("retry", "@").exits(0)
+    home.dagfs("plan", "@").exits(7)
+    script.write_text("two")
+    home.dagfs("plan", "@").exits(5).says("code.identity", "go.sh changed")
+
+
+INNER = """
+type: graph
+steps:
+  - {name: pay, run: echo paid >> "$DAG_DESK/count", idempotent: false}
+  - {name: check, depends: pay, run: test -e "$DAG_DESK/go"}
+"""
+OUTER = """
+type: graph
+steps:
+  - {name: sum, run: cat "$DAG_DESK/sum", output: SUM}
+  - {name: bill, depends: sum, call: inner, params: "SUM=${SUM}"}
+"""
+
+
+def test_effects_in_children_that_start_over_are_asked_about(home: Home) -> None:
+    home.dag("inner", f"params: [{{SUM: '0'}}]\n{INNER}")
+    home.dag("outer", OUTER)
+    home.file("sum").write_text("1")
+    home.dagfs("run", "outer").exits(1)
+    home.file("go").touch()
+    home.dagfs("plan", "@").exits(0).says("bill failed")
+    child = next((home.run / "children").iterdir()).name
+    refused = home.dagfs("retry", "@", "--from", "sum").exits(5)
+    refused.says("effects.ack", f"step {child}/pay is not idempotent", f"--ack {child}/pay")
+    home.dagfs("retry", "@", "--all").exits(5).says(f"--ack {child}/pay")
+    assert home.lines("count") == ["paid"]
+    home.dagfs("retry", "@", "--from", "sum", "--ack", f"{child}/pay").exits(0)
+    assert home.lines("count") == ["paid", "paid"]
+
+
+def test_effects_in_children_that_are_given_something_else_are_asked_about(home: Home) -> None:
+    home.dag("inner", f"params: [{{SUM: '0'}}]\n{INNER}")
+    home.dag("outer", OUTER)
+    home.file("sum").write_text("1")
+    home.dagfs("run", "outer").exits(1)
+    home.edit(("SUM=${SUM}", "SUM=2"))
+    home.file("go").touch()
+    home.dagfs("retry", "@").exits(1).says("pay is not idempotent")
+    assert home.lines("count") == ["paid"]
+    child = next((home.run / "children").iterdir()).name
+    home.dagfs("retry", "@", "--ack", f"{child}/pay").exits(0)
+    assert home.lines("count") == ["paid", "paid"]

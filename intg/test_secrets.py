@@ -60,6 +60,16 @@ def test_secrets_are_masked_before_they_reach_the_disk(home: Home) -> None:
     assert leaks(home, "runs") == []
 
 
+def test_a_retry_reads_its_secrets_anew(home: Home) -> None:
+    keep(home)
+    home.dag("job", SPEC.replace("exit 3", 'printf %s "$TOKEN" > "$DAG_DESK/seen"'))
+    home.dagfs("run", "job", "--id", "r", env={"MY_TOKEN": PASSWORD}).exits(0)
+    home.dagfs("retry", "r", "--only", "b").exits(4).in_one_line().says("MY_TOKEN is not set")
+    home.dagfs("retry", "r", "--only", "b", env={"MY_TOKEN": "another-one"}).exits(0)
+    assert home.file("seen").read_text() == "another-one"
+    assert leaks(home, "runs") == []
+
+
 def test_a_missing_secret_refuses_to_start_and_leaves_no_run(home: Home) -> None:
     home.dag("job", SPEC)
     home.dagfs("run", "job").exits(4).in_one_line().says("secret TOKEN", "MY_TOKEN is not set")

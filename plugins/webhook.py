@@ -1,4 +1,4 @@
-"""A notifier: posts how each attempt ended to an address of yours, as one JSON object.
+"""A notifier: posts how each attempt ended, and the scheduler's troubles, to an address of yours, as JSON.
 
     # dagfs.yaml
     plugins:
@@ -20,7 +20,7 @@ from typing import Any
 
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Process
-from dagfs.hooks.notifier import News
+from dagfs.hooks.notifier import ABORT, FAILURE, STEP, SUCCESS, TROUBLE, WAIT, News
 
 __version__ = "1"
 DAGFS_API = "1"
@@ -39,7 +39,7 @@ _settings: dict[str, Any] = {}
 
 @hookimpl
 def settings_schema() -> Mapping[str, Any]:
-    whens = {"enum": ["success", "failure", "abort", "wait", "step"]}
+    whens = {"enum": [SUCCESS, FAILURE, ABORT, WAIT, STEP, TROUBLE]}
     return {
         "type": "object",
         "properties": {
@@ -58,9 +58,10 @@ def configure(settings: Mapping[str, Any]) -> None:
 
 @hookimpl
 def notify(news: News) -> Sequence[Process]:
-    if not _settings or news.what not in _settings.get("when", ["success", "failure", "abort", "wait"]):
+    if not _settings or news.what not in _settings.get("when", [SUCCESS, FAILURE, ABORT, WAIT, TROUBLE]):
         return []
-    said = {"what": news.what, "run": news.run.id, "dag": news.dag.name, "attempt": news.attempt}
+    said = {"what": news.what, "kind": news.kind, "subject": news.subject, "attempt": news.attempt}
+    said |= {"run": news.run.id if news.run else "", "dag": news.dag.name if news.dag else ""}
     said |= {"state": news.state, "reason": news.reason, "step": news.step, "time": news.time}
     env = {**news.env, "WEBHOOK_URL": _settings["url"], "WEBHOOK_NEWS": json.dumps(said)}
     return [Process([sys.executable, "-c", _POST], env, news.cwd)]

@@ -22,6 +22,7 @@ from dagfs.engine.bootstrap import open_home
 from dagfs.engine.settings import Settings, read_settings
 from dagfs.errors import ExitCode
 from dagfs.executors import archive, docker, http, jq, mail, python, ssh
+from dagfs.hooks import notifier
 from dagfs.hooks import specs as hook_specs
 from dagfs.hooks.command import CommandContext, CommandSpec
 from dagfs.hooks.executor import Process, StepRequest
@@ -40,6 +41,7 @@ from dagfs.spec.parse import Options as Reading
 from dagfs.spec.parse import parse, read
 from dagfs.store.layout import AttemptPaths, RunPaths, StepPaths
 from dagfs.store.status import status_document
+from tests.cases import CASES, Case
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.name for path in ROOT.glob("*.md")) + sorted(
@@ -232,13 +234,29 @@ def _plain_default(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def cases_part(_: PluginManager) -> str:
+    parts = []
+    for title, cases in CASES.items():
+        rows = [f"| {each.case} | {each.default} | {each.otherwise} | {_rules(each)} |" for each in cases]
+        parts.append(
+            "\n".join(
+                [f"### {title}", "", "| case | by default | otherwise | rules |", "|---|---|---|---|", *rows]
+            )
+        )
+    return "\n\n".join(parts)
+
+
+def _rules(case: Case) -> str:
+    return ", ".join(f"[`{rule}`](#{rule.replace('.', '')})" for rule in case.rules)
+
+
 EXECUTORS = {each.OPTIONS.owner: each.OPTIONS for each in (docker, ssh, http, mail, jq, archive, python)}
 GENERATED = {
     "docs/executors.md": {
         name: options_part(each) for name, each in {**EXECUTORS, "smtp": mail.SMTP}.items()
     },
     "docs/dagu.md": {"keys": dagu_keys_part, "actions": dagu_actions_part, "outside": dagu_outside_part},
-    "docs/retry.md": {"rules": rules_part, "fields": fields_part},
+    "docs/retry.md": {"cases": cases_part, "rules": rules_part, "fields": fields_part},
     "docs/plugins.md": {"hooks": hooks_part},
     "docs/cli.md": {"cli": cli_part},
 }
@@ -255,6 +273,25 @@ def test_a_generated_part_is_up_to_date(name: str, part: str, built_in: PluginMa
         (ROOT / name).write_text(place.sub(lambda m: f"{m[1]}\n{made}\n\n{m[3]}", text), encoding="utf-8")
     else:
         assert found[2].strip() == made, "run UPDATE_DOCS=1 pytest tests/test_docs.py"
+
+
+@pytest.mark.parametrize(
+    "case", [case for cases in CASES.values() for case in cases], ids=lambda case: case.case
+)
+def test_every_case_of_a_retry_is_real(case: Case, built_in: PluginManager) -> None:
+    """Its rules and options exist, and so does the test that shows it."""
+    assert set(case.rules) <= built_in.rules.keys()
+    options = {word for action in verb_parser("retry")[1]._actions for word in action.option_strings}
+    said = re.findall(r"--[a-z][a-z-]*", case.otherwise)
+    assert set(said) <= options, set(said) - options
+    assert set(re.findall(r"--allow ([a-z.]+)", case.otherwise)) <= built_in.rules.keys()
+    file, _, name = case.test.partition("::")
+    assert re.search(rf"^def {name}\(", page(file), re.MULTILINE), case.test
+
+
+def test_every_rule_and_every_option_of_a_retry_has_its_case(built_in: PluginManager) -> None:
+    cases = [case for each in CASES.values() for case in each]
+    assert {rule for case in cases for rule in case.rules} == set(built_in.rules)
 
 
 # -- links and examples --------------------------------------------------------------------------
@@ -449,6 +486,19 @@ def test_every_field_that_plugins_see_is_documented(value: type) -> None:
     title = titles.get(value, "An executor")
     told = first_cells(section(page("docs/plugins.md"), title))
     assert {each.name for each in fields(value)} <= set(told)
+
+
+def test_every_kind_of_trouble_is_documented() -> None:
+    kinds = {name for name in vars(notifier) if name.isupper()} - {
+        "SUCCESS",
+        "FAILURE",
+        "WAIT",
+        "ABORT",
+        "STEP",
+    }
+    text = section(page("docs/plugins.md"), "A notifier")
+    for kind in kinds:
+        assert f"`{getattr(notifier, kind)}`" in text
 
 
 @pytest.fixture(scope="module")

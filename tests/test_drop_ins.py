@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -68,7 +70,7 @@ class TestWebhook(NotifierContract):
         return webhook.notify(news)
 
     def heard(self) -> Sequence[News]:
-        return [news("failure"), news("wait")]
+        return [news("failure"), news("wait"), news("trouble")]
 
     def unheard(self) -> Sequence[News]:
         return [news("step")]
@@ -84,14 +86,23 @@ class TestMailOn(NotifierContract):
 
     def heard(self) -> Sequence[News]:
         said = {"smtp": {"host": "h"}, "mail_on": {"failure": True}, "error_mail": {"to": ["a@x.test"]}}
-        return [news("failure", **said), news("step", **said)]
+        return [news("failure", **said), news("step", **said), news("trouble", **said)]
 
     def unheard(self) -> Sequence[News]:
         return [
             news("failure"),
+            news("trouble"),
             news("abort", mail_on={"failure": True}),
             news("wait", mail_on={"wait": False}),
         ]
+
+    def test_a_trouble_is_a_mail_that_says_what_it_is(self) -> None:
+        said = {"smtp": {"host": "h"}, "mail_on": {"failure": True}, "error_mail": {"to": "a@x.test"}}
+        trouble = replace(news("trouble", **said), run=None, dag=None, kind="bad_file", subject="a.yaml")
+        (process,) = self.notify(trouble)
+        task = json.loads(process.env["DAGFS_TASK_1"])
+        assert task["subject"] == "a.yaml: bad file"
+        assert "trouble  bad_file\nabout    a.yaml\n" in task["message"]
 
     def test_what_is_missing_is_said(self) -> None:
         with pytest.raises(ValueError, match="no mail server"):

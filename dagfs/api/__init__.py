@@ -7,8 +7,9 @@ own, because an engine forks and a user's program may have threads; its events c
 from __future__ import annotations
 
 from dagfs.api.home import Home, open_home
+from dagfs.api.options import RetryOptions
 from dagfs.api.run import LiveRun, Run
-from dagfs.api.saying import Question, Saying
+from dagfs.api.saying import Question
 from dagfs.model.event import Event
 from dagfs.model.run import Attempt, Marking, StepRun
 from dagfs.model.state import RunState, StepState
@@ -22,9 +23,9 @@ __all__ = [
     "Marking",
     "Plan",
     "Question",
+    "RetryOptions",
     "Run",
     "RunState",
-    "Saying",
     "StepRun",
     "StepState",
     "open_home",

@@ -50,9 +50,13 @@ class Home:
         *,
         id: str = "",
         reason: str = "",
+        profile: str = "",
     ) -> Run:
-        """Make a run of a DAG, by name or path, and wait until it ends or waits for somebody's word."""
-        return self.start(dag, params, id=id, reason=reason).finish()
+        """Make a run of a DAG, by name or path, and wait until it ends or waits for somebody's word.
+
+        `profile` says where its steps run, in place of what the spec says.
+        """
+        return self.start(dag, params, id=id, reason=reason, profile=profile).finish()
 
     def start(
         self,
@@ -61,11 +65,13 @@ class Home:
         *,
         id: str = "",
         reason: str = "",
+        profile: str = "",
     ) -> LiveRun:
         """The same, back as soon as the run exists; SpecError, NotFound, Refused where it never will."""
         name = os.fspath(dag)
         run_id = id or new_id(Path(name).stem)
         words = ["run", *given("--id", run_id), *pairs("--param", params), *given("--reason", reason)]
+        words += given("--profile", profile)
         return LiveRun(self._access, run_id, [*words, "--", name])
 
     def find(self, reference: str = "@") -> Run:

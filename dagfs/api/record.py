@@ -112,5 +112,5 @@ class RunRecord:
 
     def questions(self) -> list[Question]:
         """What its steps that wait ask, those of its children included; empty where nothing waits."""
-        found = waiting_steps(self._access.engine, self.id)
+        found = waiting_steps(self._access.engine.home.store, self.id)
         return [Question.of(run_id, step) for run_id, step in found if step.word is None]

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from dagfs.api.access import Access
+from dagfs.api.options import FROM_FAILURE, RetryOptions, Saying, require_rerun
 from dagfs.api.record import RunRecord
-from dagfs.api.saying import (
-    Params,
-    Saying,
-    answer_words,
-    answers_of,
-    as_bytes,
-    given,
-    new_id,
-    pairs,
-    spec_of,
-)
+from dagfs.api.saying import Params, answer_words, given, new_id, pairs
 from dagfs.engine.child import Child
 from dagfs.engine.location import current_actor
 from dagfs.engine.marking import mark_step
@@ -46,44 +37,68 @@ class Run(RunRecord):
     def edit(self, text: str | bytes) -> Path:
         """Write spec.next.yaml, in place of one that is there; `plan` says what comes of it."""
         path = self._access.reading.store.paths(self.id).next_spec
-        self._access.engine.home.disk.replace(path, as_bytes(text) or b"")
+        self._access.engine.home.disk.replace(path, text.encode() if isinstance(text, str) else text)
         return path
 
-    def plan(self, **said: Unpack[Saying]) -> Plan:
-        """What a retry would do with each step, and why; nothing changes.
+    def plan(self, options: RetryOptions = FROM_FAILURE, **said: Unpack[Saying]) -> Plan:
+        """What a retry would do with each step, and why; nothing changes. Keywords stand above `options`.
 
         Raises Busy while it runs, SpecError for a bad edit, UsageError.
         """
-        return propose_retry(self._access.engine, self.id, answers_of(said), spec=spec_of(said)).plan
+        wanted = replace(options, **said)
+        return propose_retry(self._access.engine, self.id, wanted.answers(), spec=wanted.text()).plan
 
     # --- acting
 
-    def retry(self, plan: Plan | None = None, **said: Unpack[Saying]) -> Self:
+    def retry(self, what: Plan | RetryOptions | None = None, **said: Unpack[Saying]) -> Self:
         """Continue this run and wait until it ends or waits for a word; the same object, read again.
 
         With a plan only if it still is the plan, else PlanMoved; its answers are used, and `spec` is needed
         again where the plan was made for one. Raises Refused, NothingToDo, Busy, SpecError, StoreError.
         """
-        self.start_retry(plan, **said).finish()
+        self.start_retry(what, **said).finish()
         return self.refresh()
 
-    def start_retry(self, plan: Plan | None = None, **said: Unpack[Saying]) -> LiveRun:
+    def start_retry(self, what: Plan | RetryOptions | None = None, **said: Unpack[Saying]) -> LiveRun:
         """The same, back as soon as the attempt exists."""
-        answers, spec = answers_of(said), spec_of(said)
+        plan = what if isinstance(what, Plan) else None
+        options = replace(what if isinstance(what, RetryOptions) else FROM_FAILURE, **said)
+        answers, spec = options.answers(), options.text()
         if plan is not None:
-            answers = replace(plan.answers, reason=answers.reason or plan.answers.reason)
+            answers = replace(plan.answers, reason=options.reason or plan.answers.reason)
         words = ["retry", *answer_words(answers), *given("--plan", plan.id if plan else "")]
         words += ["--spec", "-"] if spec is not None else []
         return LiveRun(self._access, self.id, [*words, "--", self.id], spec or b"")
 
     def rerun(
-        self, params: Params | None = None, *, latest: bool = False, id: str = "", reason: str = ""
+        self,
+        what: Params | RetryOptions | None = None,
+        *,
+        latest: bool = False,
+        id: str = "",
+        **said: Unpack[Saying],
     ) -> Run:
-        """A new run with this one's newest spec and parameters, or the DAG file as it is now; to its end."""
+        """A new run with this one's newest spec and parameters, or the DAG file as it is now; to its end.
+
+        `what` may be parameters alone. Where steps are selected the new run has this one's attempts behind
+        it, and keeps the rest of what has finished. Raises UsageError for what only a retry can be told.
+        """
+        return self.start_rerun(what, latest=latest, id=id, **said).finish()
+
+    def start_rerun(
+        self,
+        what: Params | RetryOptions | None = None,
+        *,
+        latest: bool = False,
+        id: str = "",
+        **said: Unpack[Saying],
+    ) -> LiveRun:
+        """The same, back as soon as the run exists."""
+        options = what if isinstance(what, RetryOptions) else RetryOptions(params=what or {})
+        answers = require_rerun(replace(options, **said))
         run_id = id or new_id(self.dag)
-        words = ["rerun", *given("--id", run_id), *pairs("--param", params), *given("--reason", reason)]
-        words += ["--latest"] if latest else []
-        return LiveRun(self._access, run_id, [*words, "--", self.id]).finish()
+        words = ["rerun", *given("--id", run_id), *answer_words(answers), *(["--latest"] if latest else [])]
+        return LiveRun(self._access, run_id, [*words, "--", self.id])
 
     def approve(
         self, step: str = "", inputs: Mapping[str, object] | None = None, *, reason: str = ""

@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from dagfs.cli.command import add_profile
 from dagfs.engine.operations import needs_reason
 from dagfs.errors import UsageError
-from dagfs.planning.plan import Answers, Plan
+from dagfs.planning.answers import Answers
+from dagfs.planning.plan import Plan
 from dagfs.planning.selection import Selection
 
 
@@ -36,14 +38,13 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
         metavar="STEP",
         help="run this one again, though not idempotent",
     )
-    add_profile(parser)
-
-
-def add_profile(parser: argparse.ArgumentParser) -> None:
-    """The option that has steps run elsewhere."""
     parser.add_argument(
-        "--profile", default="", metavar="NAME|FILE", help="where steps run, in place of what the spec says"
+        "--cutoff",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep finished steps where those before them run again and put out the same",
     )
+    add_profile(parser)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -133,6 +134,7 @@ def answers(options: argparse.Namespace) -> Answers:
         kill_orphans=options.kill_orphans,
         acknowledged=tuple(options.ack),
         profile=options.profile,
+        cutoff=options.cutoff,
         **(_changes(options) if hasattr(options, "with_") else {}),
     )
 

@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.operations import require_dag
 from dagfs.errors import ExitCode, NotFound, UsageError
 from dagfs.model.dag import Dag
+from dagfs.model.value import frozen
 from dagfs.scheduler.backfill import Span, filled_in, instants
 from dagfs.scheduler.identity import scheduled_id
 from dagfs.scheduler.job import Job
@@ -38,7 +38,7 @@ exit codes: 0 all succeeded, 1 some did not, 4 there is nothing to make runs for
 _MOST = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Plan:
     engine: Engine
     path: Path

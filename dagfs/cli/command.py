@@ -36,7 +36,20 @@ def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
 
 def add_via(parser: argparse.ArgumentParser) -> None:
     """Through what the command is given, for the record; the Python API says so of itself."""
-    parser.add_argument("--via", default="cli", choices=("cli", "api", "scheduler"), help=argparse.SUPPRESS)
+    parser.add_argument("--via", default="cli", type=_source, help=argparse.SUPPRESS)
+
+
+def _source(text: str) -> str:
+    if text.partition("@")[0] not in ("cli", "api", "web", "scheduler"):
+        raise argparse.ArgumentTypeError("expected cli, api, web or scheduler")
+    return text
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """The option that has steps run elsewhere."""
+    parser.add_argument(
+        "--profile", default="", metavar="NAME|FILE", help="where steps run, in place of what the spec says"
+    )
 
 
 def shown(path: str | os.PathLike[str]) -> str:

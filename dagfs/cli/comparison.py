@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from dagfs.cli.narration import duration
 from dagfs.model.run import Attempt, StepRun
+from dagfs.model.timespan import duration
+from dagfs.model.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """One thing that differs: of a step, or of the attempts themselves."""
 

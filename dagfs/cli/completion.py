@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from dataclasses import dataclass
 
 from dagfs.cli import main
 from dagfs.cli.command import Command
 from dagfs.cli.parser import global_options
 from dagfs.errors import ExitCode
+from dagfs.model.value import frozen
 
 EXAMPLES = """
 examples:
@@ -43,7 +43,7 @@ _BY_NAME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A word that may stand behind a verb or an option."""
 
@@ -54,7 +54,7 @@ class Place:
     """Any number of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """An option with all its spellings."""
 
@@ -64,7 +64,7 @@ class Option:
     """None for one that takes no value."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verb:
     """A verb as a shell needs to know it."""
 

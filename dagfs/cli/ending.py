@@ -8,8 +8,8 @@ from dagfs.cli.advice import what_next
 from dagfs.cli.command import Command, shown
 from dagfs.cli.mirror import code_of
 from dagfs.cli.output import next_commands
+from dagfs.engine.carriage import Result
 from dagfs.engine.home import Home
-from dagfs.engine.operations import Result
 from dagfs.errors import ExitCode
 from dagfs.model.state import RunState
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 
-from dagfs.cli.command import Command
+from dagfs.cli.command import Command, add_profile
 from dagfs.cli.opened import opened
 from dagfs.cli.pause import ledger_of
 from dagfs.engine.location import new_token, now
 from dagfs.engine.operations import require_dag
+from dagfs.engine.profiles import find_profile, is_path
 from dagfs.errors import ExitCode, Refused, UsageError
 from dagfs.scheduler.pulse import is_alive
 from dagfs.spec.values import parse_assignments
@@ -19,10 +21,12 @@ EXAMPLES = """
 examples:
   dagfs enqueue nightly-import -p date=2026-11-21
   dagfs enqueue etl --queue heavy --priority 5
+  dagfs enqueue train --profile cluster
   dagfs queue ls
 
 The spec is captured now: what becomes of the file later does not matter.
-exit codes: 0 it waits, 3 the spec is invalid, 5 the id is taken
+A profile is read when the run begins.
+exit codes: 0 it waits, 3 the spec is invalid, 4 no such DAG or profile, 5 the id is taken
 """
 
 
@@ -33,12 +37,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--priority", type=int, metavar="N", help="higher ones leave the queue first")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, kept with the run")
+    add_profile(parser)
     parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters after --")
 
 
 def run(command: Command) -> int:
     options, engine = command.options, opened(command)
     path, data, dag = require_dag(engine, options.dag)
+    profile = find_profile(engine.home, options.profile)
     moment = now()
     entry = Waiting(
         id=options.id or new_run_id(moment, dag.name, new_token()[:4]),
@@ -50,6 +56,8 @@ def run(command: Command) -> int:
         params=tuple(parse_assignments([*options.params, *options.param])),
         reason=options.reason,
         limit=dag.max_active_runs,
+        # The scheduler's own folder is another one.
+        profile=os.path.abspath(profile.name) if is_path(profile.name) else profile.name,
     )
     if not valid_run_id(entry.id):
         hint = "use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit"

@@ -7,8 +7,6 @@ import importlib
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from dagfs.cli.codes import EXIT_CODES, WHAT_TO_DO
@@ -20,6 +18,8 @@ from dagfs.engine.settings import SETTINGS, variable
 from dagfs.errors import DagfsError, ExitCode, NotFound, UsageError
 from dagfs.hooks.manager import PluginManager
 from dagfs.model.rule import Rule
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import field, frozen
 from dagfs.spec.fields import PLACES, Place
 from dagfs.spec.keys import camel
 from dagfs.spec.schema import SHAPES
@@ -40,7 +40,7 @@ _SHOWN_AT_ONCE = 4
 _USES = {"unused": "read, and without effect in this version"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Topic:
     """Something that can be explained."""
 

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 
 from dagfs.cli import main
 from dagfs.cli.command import Command
@@ -21,6 +20,7 @@ from dagfs.cli.programs import find_program, programs_named
 from dagfs.engine.bootstrap import Engine
 from dagfs.errors import DagfsError, NotFound, UsageError
 from dagfs.hooks.command import CommandContext
+from dagfs.model.spelling import get_close_matches
 
 PREFIX = "dagfs-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

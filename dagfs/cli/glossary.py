@@ -38,6 +38,8 @@ EVENTS = {
     ev.ATTEMPT_RESUMED: "an engine goes on with an attempt that was waiting: actor",
     ev.STEP_KEPT: "a step's earlier work is used again: step, attempt (where it lies), stale, reason",
     ev.STEP_LEFT: "an unfinished step was not selected to run in this attempt: step, attempt, reason",
+    ev.STEP_DEFERRED: "a finished step is kept, or runs, by what the steps before it make this time: step, "
+    "attempt, against (their names, to digests of what they had made), reason",
     ev.STEP_ADOPTED: "a process whose engine died was taken over: step, attempt, try",
     ev.STEP_STARTED: "a try of a step begins: step, try, stdout, stderr (where in the logs, in bytes), and "
     "executor where a profile chose it",

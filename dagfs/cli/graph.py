@@ -5,25 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dagfs.cli.command import Command, shown
-from dagfs.cli.narration import duration
 from dagfs.cli.output import SYMBOLS, visible
 from dagfs.cli.place import root
 from dagfs.cli.spectext import LARGEST
+from dagfs.engine.drawing import Subject, graph_data, sketch_of, subject_of_run
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.reading import reading_options
-from dagfs.engine.view import view_run
 from dagfs.errors import ExitCode, NotFound
-from dagfs.model.dag import Dag
 from dagfs.model.run import StepRun
-from dagfs.model.state import RunState
+from dagfs.model.timespan import duration
 from dagfs.planning.outline import outline
-from dagfs.planning.picture import Sketch, dot, draw, mermaid, plan_picture
+from dagfs.planning.picture import dot, draw, mermaid, plan_picture
 from dagfs.spec.parse import Options, read
 from dagfs.store import dags
 
@@ -63,21 +58,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is to be drawn."""
-
-    title: str
-    dag: Dag
-    run: str = ""
-    state: RunState | None = None
-    steps: Mapping[str, StepRun] = field(default_factory=dict)
-    handlers: Mapping[str, StepRun] = field(default_factory=dict)
-
-
 def run(command: Command) -> int:
     subject = _find(command)
-    sketch = _sketch(subject)
+    sketch = sketch_of(subject)
     down = {"auto": None, "down": True, "right": False}[command.options.direction]
     kind = command.options.kind
     if kind == "svg":
@@ -86,7 +69,7 @@ def run(command: Command) -> int:
         text = (dot if kind == "dot" else mermaid)(sketch, down=down)
         command.output.line(text.rstrip("\n"))
     elif kind == "json":
-        command.output.json(_document(subject, sketch, down))
+        command.output.json(graph_data(subject, down=down))
     else:
         _show(command, subject)
     return ExitCode.DONE
@@ -95,7 +78,7 @@ def run(command: Command) -> int:
 # -- what is meant -------------------------------------------------------------------------------
 
 
-def _find(command: Command) -> _Subject:
+def _find(command: Command) -> Subject:
     """A file needs no home; a word is a DAG before it is a run."""
     word = command.options.subject
     if word == "-":
@@ -111,7 +94,7 @@ def _find(command: Command) -> _Subject:
         path = dags.find(home.paths, word)
     except NotFound as no_dag:
         try:
-            return _of_run(home, home.store.find(word))
+            return subject_of_run(home.store, home.store.find(word))
         except NotFound as no_run:
             raise _neither(word, no_dag, no_run) from None
     return _parsed(home, shown(path), dags.read(path))
@@ -124,39 +107,17 @@ def _neither(word: str, no_dag: NotFound, no_run: NotFound) -> NotFound:
     return NotFound(f"there is no DAG and no run {word!r}", hint=near or "see `dagfs ls` and `dagfs runs`")
 
 
-def _parsed(home: Home | None, label: str, data: bytes) -> _Subject:
+def _parsed(home: Home | None, label: str, data: bytes) -> Subject:
     name = "stdin" if label == "<stdin>" else ""
     options = reading_options(home, name=name) if home else Options(name=name)
     dag = read(data, label, options=options)
-    return _Subject(dag.name, dag)
-
-
-def _of_run(home: Home, run_id: str) -> _Subject:
-    view = view_run(home.store, run_id)
-    last = view.run.last
-    dag = home.store.dag(run_id, last.n)
-    title = f"{view.run.header.dag} {run_id}"
-    return _Subject(title, dag, run_id, view.state, last.steps, last.handlers)
-
-
-def _sketch(subject: _Subject) -> Sketch:
-    return Sketch(
-        subject.title,
-        subject.dag.depends,
-        {name: str(step.state) for name, step in subject.steps.items() if name in subject.dag.depends},
-        {step.name: _note(subject, step.name, step.description) for step in subject.dag.steps},
-    )
-
-
-def _note(subject: _Subject, name: str, description: str) -> str:
-    state = subject.steps.get(name)
-    return "\n".join(word for word in (description, state.reason if state else "") if word)
+    return Subject(dag.name, dag)
 
 
 # -- as text -------------------------------------------------------------------------------------
 
 
-def _show(command: Command, subject: _Subject) -> None:
+def _show(command: Command, subject: Subject) -> None:
     output = command.output
     head = output.styled(visible(subject.dag.name), "bold")
     if subject.state is not None:
@@ -189,39 +150,3 @@ def _after(names: tuple[str, ...]) -> str:
         return ""
     more = f" and {len(names) - _MOST_PARENTS} more" if len(names) > _MOST_PARENTS else ""
     return "after " + ", ".join(names[:_MOST_PARENTS]) + more
-
-
-# -- as data -------------------------------------------------------------------------------------
-
-
-def _document(subject: _Subject, sketch: Sketch, down: bool | None) -> dict[str, Any]:
-    plan = plan_picture(sketch, down=down)
-    return {
-        "dag": subject.dag.name,
-        "run": subject.run or None,
-        "state": subject.state,
-        "direction": "down" if plan.down else "right",
-        "width": round(plan.width, 1),
-        "height": round(plan.height, 1),
-        "nodes": [
-            {
-                "name": box.name,
-                "layer": box.layer,
-                "state": sketch.states.get(box.name),
-                "depends": list(subject.dag.depends[box.name]),
-                "x": round(box.x, 1),
-                "y": round(box.y, 1),
-                "width": round(box.width, 1),
-                "height": round(box.height, 1),
-            }
-            for box in plan.boxes
-        ],
-        "edges": [{"from": edge.source, "to": edge.target} for edge in plan.edges],
-        "handlers": {
-            event: {
-                "name": step.name,
-                "state": str(ran.state) if (ran := subject.handlers.get(event)) else None,
-            }
-            for event, step in subject.dag.handler_on.items()
-        },
-    }

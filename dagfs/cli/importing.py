@@ -9,13 +9,13 @@ from pathlib import Path
 
 from dagfs.cli.arriving import take_in
 from dagfs.cli.command import Command, add_json, shown
-from dagfs.cli.narration import ago, duration
 from dagfs.cli.opened import opened
 from dagfs.cli.output import next_commands, visible
 from dagfs.cli.pause import ledger_of
 from dagfs.engine.immigration import SAME, Arrival, Survey, as_data, bring_in, survey, totals
 from dagfs.engine.location import current_actor, now
 from dagfs.errors import ExitCode, UsageError
+from dagfs.model.timespan import ago, duration
 from dagfs.store.dagu import DaguHome, PastRun, dagu_home
 
 EXAMPLES = """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 
-from dagfs.cli import retry
 from dagfs.cli.command import Command
 from dagfs.cli.parser import new_parser, parse_words
 from dagfs.engine.bootstrap import Engine
@@ -37,11 +37,13 @@ def go_on(command: Command, engine: Engine, run_id: str) -> int:
     switches = {"--json": options.json, "--plain": options.plain, "--detach": options.detach}
     words += [name for name, said in switches.items() if said]
     words += ["--via", options.via, "--", run.id]
+    # By name: whoever does not set the variable does not wait for it.
+    retry = importlib.import_module("dagfs.cli.retry")
     parser = new_parser("retry", "", "")
     retry.arguments(parser)
     given = argparse.Namespace(home=options.home, no_plugins=options.no_plugins, no_pager=options.no_pager)
     given.color = options.color
-    return retry.run(Command(parse_words(parser, words, given), command.output, ("retry", *words)))
+    return int(retry.run(Command(parse_words(parser, words, given), command.output, ("retry", *words))))
 
 
 def _require_same_file(run_id: str, made_from: str, path: str) -> None:

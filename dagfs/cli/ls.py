@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dagfs.cli.command import Command, add_json, shown
-from dagfs.cli.narration import ago
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
-from dagfs.engine.home import Home, read_home
+from dagfs.engine.home import read_home
+from dagfs.engine.listing import add_last_runs, dag_reader
 from dagfs.engine.location import now
-from dagfs.engine.reading import reading_options
 from dagfs.errors import ExitCode
-from dagfs.spec.parse import parse
+from dagfs.model.timespan import ago
 from dagfs.store import dags
 
 EXAMPLES = """
@@ -36,12 +33,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     home, output = read_home(root(command)), command.output
-    found = [each for each in map(_reader(home), dags.names(home.paths)) if _wanted(command, each)]
+    found = [each for each in map(dag_reader(home, shown), dags.names(home.paths)) if _wanted(command, each)]
     if command.options.names:
         for each in found:
             output.line(each["name"])
         return ExitCode.DONE
-    _add_last_runs(home, found)
+    add_last_runs(home, found)
     if command.options.json:
         output.json(found)
     elif not found:
@@ -53,39 +50,9 @@ def run(command: Command) -> int:
     return ExitCode.DONE
 
 
-def _reader(home: Home) -> Callable[[Path], dict[str, Any]]:
-    options = reading_options(home)
-
-    def read(path: Path) -> dict[str, Any]:
-        reading = parse(dags.read(path), shown(path), options=options)
-        dag = reading.dag
-        return {
-            "name": dag.name if dag else path.stem,
-            "file": str(path),
-            "description": dag.description if dag else "",
-            "tags": list(dag.tags) if dag else [],
-            "steps": len(dag.steps) if dag else 0,
-            "error": str(reading.errors[0]) if reading.errors else None,
-            "last": None,
-        }
-
-    return read
-
-
 def _wanted(command: Command, dag: dict[str, Any]) -> bool:
     options = command.options
     return fnmatch.fnmatch(dag["name"], options.pattern) and (not options.tag or options.tag in dag["tags"])
-
-
-def _add_last_runs(home: Home, found: list[dict[str, Any]]) -> None:
-    """Put each DAG's newest run in, from one listing."""
-    missing = {each["name"]: each for each in found}
-    for summary in home.store.summaries() if missing else ():
-        dag = missing.pop(str(summary.get("dag")), None)
-        if dag is not None:
-            dag["last"] = {key: summary.get(key) for key in ("run", "state", "created")}
-        if not missing:
-            break
 
 
 def _row(command: Command, dag: dict[str, Any]) -> list[str]:

@@ -39,6 +39,8 @@ VERBS = {
     "stop": ("dagfs.cli.stop", "stop a run and all its processes"),
     "show": ("dagfs.cli.show", "everything on record about a run"),
     "graph": ("dagfs.cli.graph", "the picture of a DAG, or of a run with the states of its steps"),
+    "up": ("dagfs.cli.up", "the scheduler and the web page together"),
+    "serve": ("dagfs.cli.serve", "the web page and the HTTP API"),
     "scheduler": ("dagfs.cli.scheduler", "start runs by the clock, by files and from queues"),
     "next": ("dagfs.cli.next", "when scheduled runs come next"),
     "pause": ("dagfs.cli.pause", "have a DAG not started by itself"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from dagfs.cli.command import Command, add_json, add_run
+from dagfs.cli.command import Command, add_json, add_run, add_via
 from dagfs.cli.opened import opened
 from dagfs.cli.output import next_commands, visible
 from dagfs.cli.place import wanted_run
+from dagfs.engine.location import current_actor
 from dagfs.engine.marking import mark_step
 from dagfs.errors import ExitCode, UsageError
 from dagfs.model.run import MARKABLE
@@ -40,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="an output that steps behind it use; those it has already stay",
     )
     add_json(parser)
+    add_via(parser)
 
 
 def run(command: Command) -> int:
@@ -48,7 +50,8 @@ def run(command: Command) -> int:
     engine = opened(command)
     run_id = wanted_run(command, engine.home)
     state = StepState(options.state)
-    marking = mark_step(engine, run_id, options.step, state, options.reason, outputs=outputs)
+    actor = current_actor(options.via)
+    marking = mark_step(engine, run_id, options.step, state, options.reason, outputs=outputs, actor=actor)
     if options.json:
         command.output.json({"run": run_id, **marking.as_data(), "outputs": outputs})
         return ExitCode.DONE

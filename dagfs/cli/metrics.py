@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 
 from dagfs.cli.command import Command
 from dagfs.cli.place import root
 from dagfs.engine.home import read_home
-from dagfs.engine.location import now
 from dagfs.errors import ExitCode
-from dagfs.scheduler.census import counted
-from dagfs.scheduler.metrics import exposition
-from dagfs.store.ledger import Ledger
-from dagfs.store.waiting import Queue
+from dagfs.scheduler.figures import figures
 
 EXAMPLES = """
 examples:
@@ -29,11 +24,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(command: Command) -> int:
-    home = read_home(root(command))
-    runs = [counted(each) for each in home.store.summaries(max(0, command.options.newest))]
-    queue = Queue(home.disk, home.paths.scheduler)
-    queued = Counter(entry.queue or entry.dag for entry in queue.entries())
-    status = Ledger(home.disk, home.paths.scheduler, now).status()
-    for line in exposition(runs, status, queued, now()):
+    for line in figures(read_home(root(command)), command.options.newest):
         command.output.line(line)
     return ExitCode.DONE

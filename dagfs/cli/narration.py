@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from dagfs.cli.output import SYMBOLS, Output, visible
 from dagfs.model import event as ev
 from dagfs.model.event import Event
+from dagfs.model.timespan import clock, duration
 
 
 class Narrator:
@@ -76,6 +76,9 @@ class Narrator:
     def _left(self, event: Event, subject: str) -> str:
         return _line("not_started", subject, f"{'left':<15} {event.data.get('reason', '')}")
 
+    def _deferred(self, event: Event, subject: str) -> str:
+        return _line("not_started", subject, f"{'deferred':<15} {event.data.get('reason', '')}")
+
     def _adopted(self, event: Event, subject: str) -> str:
         return _line("running", subject, f"adopted         {event.data.get('reason', '')}")
 
@@ -114,6 +117,7 @@ _TELLERS = {
     ev.CHILD_FINISHED: Narrator._child_finished,
     ev.STEP_KEPT: Narrator._kept,
     ev.STEP_LEFT: Narrator._left,
+    ev.STEP_DEFERRED: Narrator._deferred,
     ev.STEP_ADOPTED: Narrator._adopted,
     ev.NOTICE: Narrator._notice,
     ev.STOP_REQUESTED: Narrator._stopping,
@@ -128,45 +132,3 @@ def _subject(event: Event) -> str:
 
 def _line(state: str, subject: str, rest: str) -> str:
     return visible(f"  {SYMBOLS.get(state, '·')} {subject:<20} {rest}")
-
-
-def moment(text: str | None) -> datetime | None:
-    """A time of the store as a value."""
-    return datetime.fromisoformat(text) if text else None
-
-
-def clock(text: str | None) -> str:
-    """A time of the store as the user's clock shows it."""
-    found = moment(text)
-    return found.astimezone().strftime("%H:%M:%S") if found else ""
-
-
-def duration(start: str | None, end: str | None) -> str:
-    """How long something took, in words."""
-    began, ended = moment(start), moment(end)
-    if began is None or ended is None:
-        return ""
-    # A clock may have been set back in between.
-    return seconds(max(0.0, (ended - began).total_seconds()))
-
-
-def seconds(number: float) -> str:
-    """`0.31 s`, `12 s`, `4 min 10 s`, `2 h 5 min`."""
-    if number < 10:
-        return f"{number:.2f} s"
-    if number < 100:
-        return f"{number:.0f} s"
-    minutes, rest = divmod(round(number), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def ago(text: str | None, now: datetime) -> str:
-    """How long ago something was."""
-    found = moment(text)
-    if found is None:
-        return ""
-    passed = max(0.0, (now - found).total_seconds())
-    return "just now" if passed < 2 else f"{seconds(passed) if passed >= 10 else f'{passed:.0f} s'} ago"

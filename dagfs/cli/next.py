@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import heapq
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from dagfs.engine.location import now
 from dagfs.engine.reading import reading_options
 from dagfs.errors import ExitCode, SpecError, UsageError
 from dagfs.model.dag import Dag
-from dagfs.scheduler.instants import delay, occurrences, zone_named
+from dagfs.scheduler.forecast import Coming, coming
 from dagfs.spec.parse import parse
 from dagfs.store import dags
 from dagfs.store.files import Disk
@@ -30,7 +28,6 @@ examples:
   dagfs next nightly-import -n 3
   dagfs next --from 2026-03-28 -n 4      over a change of the clocks, say
 """
-Row = tuple[datetime, str, str, frozenset[str], datetime]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +41,9 @@ def run(command: Command) -> int:
     home, options = read_home(root(command)), command.options
     since = _moment(options.since) if options.since else now()
     paused = Ledger(Disk(), home.paths.scheduler, now).paused()
-    found = [_instants(home, path, dag, since) for path, dag in _wanted(command, home)]
-    rows = list(islice(heapq.merge(*found), max(0, options.n)))
+    rows = coming(home, _wanted(command, home), since, options.n)
     if options.json:
-        command.output.json([_as_data(row, paused) for row in rows])
+        command.output.json([row.as_data(paused) for row in rows])
     elif not rows:
         command.output.say("nothing is scheduled")
     else:
@@ -82,33 +78,8 @@ def _wanted(command: Command, home: Home) -> Iterator[tuple[Path, Dag]]:
             )
 
 
-def _instants(home: Home, path: Path, dag: Dag, since: datetime) -> Iterator[Row]:
-    schedule = dag.schedule
-    if schedule.suspend:
-        return
-    key = str(path.relative_to(home.paths.dags)) if path.is_relative_to(home.paths.dags) else str(path)
-    late = delay(key, schedule)
-    zone = schedule.timezone or home.settings.timezone
-    for moment, actions in occurrences(schedule, home.settings.timezone, since - late):
-        yield moment + late, dag.name, zone, actions, moment
-
-
-def _row(row: Row, paused: dict[str, Any]) -> list[str]:
-    moment, name, zone, actions, _ = row
-    local = moment.astimezone(zone_named(zone))
-    what = "" if actions == {"start"} else "+".join(sorted(actions))
-    note = " ".join(word for word in (what, "(paused)" if name in paused else "") if word)
-    return [f"{moment:%Y-%m-%d %H:%M:%SZ}", f"{local:%a %Y-%m-%d %H:%M %Z}", visible(name), note]
-
-
-def _as_data(row: Row, paused: dict[str, Any]) -> dict[str, Any]:
-    moment, name, zone, actions, due = row
-    return {
-        "start": moment.isoformat(),
-        "due": due.isoformat(),
-        "local": moment.astimezone(zone_named(zone)).isoformat(),
-        "timezone": zone,
-        "dag": name,
-        "actions": sorted(actions),
-        "paused": name in paused,
-    }
+def _row(row: Coming, paused: dict[str, Any]) -> list[str]:
+    what = "" if row.actions == {"start"} else "+".join(sorted(row.actions))
+    note = " ".join(word for word in (what, "(paused)" if row.dag in paused else "") if word)
+    start, local = f"{row.start:%Y-%m-%d %H:%M:%SZ}", f"{row.local:%a %Y-%m-%d %H:%M %Z}"
+    return [start, local, visible(row.dag), note]

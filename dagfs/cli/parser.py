@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 from collections.abc import Sequence
 from typing import NoReturn
 
 from dagfs.errors import UsageError
+from dagfs.model.spelling import get_close_matches
 
 _COLORS = ("auto", "always", "never")
 
@@ -19,9 +19,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ").split()
         known = [option for action in self._actions for option in action.option_strings]
-        # By name: whoever types an option right does not wait for it.
-        close = importlib.import_module("difflib").get_close_matches
-        near = close(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
+        near = get_close_matches(unknown[0], known, 1) if unknown and message.startswith("unrec") else []
         hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"
         raise UsageError(message, hint=hint)
 

@@ -12,6 +12,7 @@ from typing import Any
 from dagfs.cli import main
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.output import next_commands, visible
+from dagfs.cli.pages import add_pages, list_pages, show_page
 from dagfs.cli.place import root
 from dagfs.cli.programs import find_program
 from dagfs.engine.bootstrap import open_home
@@ -22,7 +23,7 @@ from dagfs.hooks.template import KINDS, package
 from dagfs.store.files import Disk
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_NAMED = ("executors", "rules", "commands", "secret_providers")
+_NAMED = ("executors", "rules", "commands", "pages", "secret_providers")
 """Hooks whose things are listed by name."""
 EXAMPLES = """
 examples:
@@ -45,13 +46,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     for kind in KINDS:
         text = f"new: one that is {'an' if kind == 'executor' else 'a'} {kind}"
         parser.add_argument(f"--{kind}", action="store_const", const=kind, dest="kind", help=text)
+    add_pages(parser)
 
 
 def run(command: Command) -> int:
     if command.options.what == "new":
         return _new(command)
-    output = command.output
-    manager = open_home(root(command), plugins=not command.options.no_plugins).plugins
+    output, home = command.output, root(command)
+    manager = open_home(home, plugins=not command.options.no_plugins).plugins
+    if command.options.pages:
+        return list_pages(command, manager)
+    if command.options.page:
+        return show_page(command, manager, str(home))
     plugins = manager.plugins
     missing = {name: missing_for(each, {}) for name, each in manager.executors.items()}
     if command.options.json:
@@ -63,6 +69,7 @@ def run(command: Command) -> int:
                 f"rule {name}" for name in plugin.rules
             ]
             brings += [f"command {name}" + _hidden(name) for name in plugin.commands]
+            brings += [f"page {name}" for name in plugin.pages]
             brings += [f"secrets from {name}" for name in plugin.secret_providers]
             brings += [hook for hook in plugin.hooks if hook not in _NAMED]
             what = ", ".join(brings)

@@ -19,6 +19,7 @@ _STYLES = {
     Action.ADOPT: "cyan",
     Action.RUN: "bold",
     Action.LEAVE: "dim",
+    Action.DEFER: "cyan",
 }
 _VERDICT_STYLES = {
     Verdict.COMPATIBLE: "green",

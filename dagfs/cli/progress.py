@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from dagfs.cli.narration import clock, duration, moment, seconds
 from dagfs.cli.output import SYMBOLS, visible
 from dagfs.model import event as ev
 from dagfs.model.event import Event
 from dagfs.model.run import Attempt, ChildRun, Fold, Run, StepRun
 from dagfs.model.state import RunState, StepState
+from dagfs.model.timespan import clock, duration, moment, seconds
+from dagfs.model.value import frozen
 
 _STIRRING = (StepState.RUNNING, StepState.RETRYING, StepState.WAITING)
 _BROKEN = (StepState.FAILED, StepState.LOST, StepState.ABORTED, StepState.REJECTED)
@@ -20,7 +20,7 @@ _AROUND = 2
 """Lines around the table: counts, and how to stop."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One step or handler."""
 
@@ -30,7 +30,7 @@ class Row:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """One picture of a run."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 
 from dagfs.cli.command import Command, add_json
-from dagfs.cli.narration import ago
 from dagfs.cli.output import visible
 from dagfs.cli.pause import ledger_of
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import current_actor, now
 from dagfs.errors import ExitCode, NotFound, NothingToDo, UsageError
+from dagfs.model.timespan import ago
 from dagfs.store.ledger import Ledger
 from dagfs.store.waiting import Queue
 
@@ -64,13 +64,11 @@ def _hold(ledger: Ledger, name: str, action: str) -> None:
 
 
 def _list(command: Command, home: Home, queue: Queue) -> int:
+    if command.options.json:
+        command.output.json(queue.as_data())
+        return ExitCode.DONE
     entries, aside = queue.entries(), list(queue.put_aside())
     paused = Ledger(home.disk, home.paths.scheduler, now).paused()
-    if command.options.json:
-        waiting = [{"state": "queued", **entry.as_data()} for entry in entries]
-        gone = [{"state": "set_aside", "id": run_id, "error": why} for run_id, why, _ in aside]
-        command.output.json(waiting + gone)
-        return ExitCode.DONE
     rows = []
     for entry in entries:
         name = entry.queue or entry.dag

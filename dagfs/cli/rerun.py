@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 from dagfs.cli.asking import add_answers, add_selection, answers, selection
 from dagfs.cli.command import Command, add_json, add_run, add_via, shown
@@ -17,6 +16,7 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import current_actor
 from dagfs.engine.operations import carry_out, start_run
 from dagfs.errors import UsageError
+from dagfs.model.value import replace
 from dagfs.planning.selection import Selection
 from dagfs.spec.values import parse_assignments
 

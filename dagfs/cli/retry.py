@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from dagfs.engine.location import current_actor
 from dagfs.engine.operations import carry_out, require_compatible
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.errors import NotFound, PlanMoved, UsageError
-from dagfs.planning.plan import Answers
+from dagfs.model.value import replace
+from dagfs.planning.answers import Answers
 
 EXAMPLES = """
 examples:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dagfs.cli.asking import add_profile
-from dagfs.cli.command import Command, add_json, add_via, shown
+from dagfs.cli.command import Command, add_json, add_profile, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.instead import earlier_run, go_on
@@ -14,7 +13,7 @@ from dagfs.cli.opened import opened
 from dagfs.cli.spectext import given_spec
 from dagfs.cli.telling import add_plain, telling
 from dagfs.engine.location import current_actor
-from dagfs.engine.operations import RunRequest, captured_text, start_run
+from dagfs.engine.starting import RunRequest, captured_text, start_run
 from dagfs.spec.values import parse_assignments
 
 EXAMPLES = """

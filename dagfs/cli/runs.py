@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from dagfs.cli.command import Command, add_json
-from dagfs.cli.family import families
-from dagfs.cli.narration import ago, duration
 from dagfs.cli.output import visible
 from dagfs.cli.place import reading
 from dagfs.engine.location import now
-from dagfs.errors import ExitCode, UsageError
+from dagfs.engine.moment import since_text
+from dagfs.errors import ExitCode
 from dagfs.model.state import RunState
+from dagfs.model.timespan import ago, duration
+from dagfs.planning.lineage import families
 
 EXAMPLES = """
 examples:
@@ -25,7 +25,6 @@ examples:
   dagfs runs --tree                    each run below the one that it was made from by `dagfs rerun`
   dagfs runs --json | jq -r '.[] | select(.state == "failed") | .run'
 """
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     options, output = command.options, command.output
     found: Sequence[Mapping[str, Any]] = reading(command).store.summaries(
-        options.limit or None, options.dag, options.status, since(options.since) if options.since else None
+        options.limit or None,
+        options.dag,
+        options.status,
+        since_text(options.since, now()) if options.since else None,
     )
     branches = {each["run"]: "" for each in found}
     if options.tree:
@@ -78,14 +80,3 @@ def _row(command: Command, branch: str, each: Mapping[str, Any], moment: datetim
         f"attempt {each['attempt']}" if each.get("attempt", 1) > 1 else "",
         visible(each.get("reason") or each.get("error") or "")[:60],
     ]
-
-
-def since(text: str) -> str:
-    """`7d` or a date as the store writes times."""
-    match = re.fullmatch(r"(\d+)([mhdw])", text)
-    if match:
-        moment = now() - timedelta(**{_UNITS[match[2]]: int(match[1])})
-        return moment.strftime("%Y-%m-%dT%H:%M:%S")
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d(T[\d:]+Z?)?", text):
-        raise UsageError(f"--since {text}: not a time", hint="write 90m, 12h, 7d, 2w or 2026-11-21")
-    return text

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import datetime
 from typing import Any
 
 from dagfs.cli.command import Command, add_json
-from dagfs.cli.narration import ago
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.cli.place import reading
 from dagfs.engine.location import now
+from dagfs.engine.trouble import decode_trouble, tell_trouble
 from dagfs.errors import ExitCode
-from dagfs.scheduler.pulse import is_alive
+from dagfs.model.timespan import ago
+from dagfs.scheduler.pulse import standing
 from dagfs.scheduler.service import Service
 from dagfs.store.files import Disk
 from dagfs.store.ledger import Ledger
@@ -34,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop-runs", action="store_true", help="at its end, stop the runs that go on")
     parser.add_argument("--status", action="store_true", help="say how the scheduler is, and do nothing")
     parser.add_argument("--log", type=int, metavar="N", help="print the last N lines of its log")
+    # How the scheduler has notifiers told of what no run can tell of, in a process of its own.
+    parser.add_argument("--tell", action="store_true", help=argparse.SUPPRESS)
     add_json(parser, "with --status or --log print JSON")
 
 
@@ -43,11 +47,22 @@ def run(command: Command) -> int:
     if command.options.log is not None:
         return _log(command, command.options.log)
 
+    if command.options.tell:
+        return _tell(command)
+
     def say(line: str) -> None:
         command.output.say(visible(line))
 
     Service(opened(command), say, stop_runs=command.options.stop_runs).run()
     return ExitCode.DONE
+
+
+def _tell(command: Command) -> int:
+    """The trouble comes on standard input; what notifiers could not do goes into the scheduler's log."""
+    complaints = tell_trouble(opened(command), decode_trouble(sys.stdin.buffer.read()))
+    for complaint in complaints:
+        command.output.say(visible(complaint))
+    return ExitCode.RUN_NOT_SUCCEEDED if complaints else ExitCode.DONE
 
 
 def _ledger(command: Command) -> Ledger:
@@ -67,13 +82,12 @@ def _log(command: Command, count: int) -> int:
 
 def _status(command: Command) -> int:
     ledger = _ledger(command)
-    status = ledger.status()
-    alive = is_alive(status, now())
-    paused = ledger.paused()
+    found = standing(ledger, now())
+    alive = bool(found["alive"])
     if command.options.json:
-        command.output.json({"alive": alive, **status, "paused": list(paused)})
+        command.output.json(found)
     else:
-        _show(command, status, alive, sorted(paused))
+        _show(command, ledger.status(), alive, sorted(found["paused"]))
     return ExitCode.DONE if alive else ExitCode.RUN_NOT_SUCCEEDED
 
 

@@ -1,4 +1,4 @@
-"""`python -m dagfs.cli.spawner FD`: forks a `dagfs` command for each request of a scheduler.
+"""`python -m dagfs.cli.spawner FD`: forks a `dagfs` command for each request of a scheduler or web page.
 
 It has one thread, holds no lock and has read no home, so its children are like fresh processes but for
 the time they would need to load. A home's plugins are loaded by the child that opens it. It ends with the
@@ -14,17 +14,20 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from dagfs.cli.main import main, verb_parser
-from dagfs.engine.shim import close_inherited, name_process
+from dagfs.engine import hatchery  # noqa: F401 - loaded for the engines that are forked from here
+from dagfs.engine.rehearsal import rehearse
+from dagfs.engine.shim import close_inherited
+from dagfs.engine.title import title_process
 from dagfs.errors import ExitCode
-from dagfs.hooks.manager import PluginManager
 from dagfs.scheduler.spawner import REPLY, REQUEST
 from dagfs.store.record import warm_up
 
-_VERBS = ("run", "retry", "stop")
-_FDS = 3
+_VERBS = ("run", "retry", "stop", "plan")
+_FDS = 4
 
 
 def serve(wire: socket.socket) -> None:
@@ -91,7 +94,7 @@ def _start(fds: list[int]) -> tuple[int, int]:
             os.close(fd)
 
 
-def _be_the_command(words: int, given: int, errors: int) -> None:
+def _be_the_command(words: int, given: int, output: int, errors: int) -> None:
     """All of the child's life: the same as `dagfs WORDS`."""
     code: int = ExitCode.BUG
     try:
@@ -99,13 +102,23 @@ def _be_the_command(words: int, given: int, errors: int) -> None:
         with open(words, encoding="ascii", closefd=False) as file:
             sys.argv = ["dagfs", *json.load(file)]
         os.dup2(given, 0)
+        os.dup2(output, 1)
         os.dup2(errors, 2)
         close_inherited()
-        name_process("dagfs")
+        title_process("dagfs", title(sys.argv[1:]))
         gc.enable()
         code = main(sys.argv[1:])
     finally:
         os._exit(code)
+
+
+def title(words: Sequence[str]) -> str:
+    """What `ps` shows: the verb, and the run or whatever else it is about; params are nobody's business."""
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        del rest[: 2 if rest[0] == "-C" else 1]
+    about = rest[rest.index("--id") + 1] if "--id" in rest[:-1] else " ".join(rest[1:][-1:])
+    return " ".join(["dagfs", *rest[:1], about]).rstrip()
 
 
 def prepare() -> None:
@@ -113,7 +126,7 @@ def prepare() -> None:
     for verb in _VERBS:
         # Made once, so that the patterns argparse goes by are compiled.
         verb_parser(verb)[1].format_usage()
-    PluginManager().load_built_ins()
+    rehearse()
     warm_up()
     gc.collect()
     gc.disable()
@@ -122,7 +135,7 @@ def prepare() -> None:
 
 def spawn(fd: int) -> int:
     """The whole program."""
-    name_process("dagfs-spawner")
+    title_process("dagfs-spawner")
     # Somebody who is asked to end lets the scheduler know by being gone.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     prepare()

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from dagfs.cli.advice import what_next
 from dagfs.cli.command import Command, add_json, add_run, shown
-from dagfs.cli.narration import ago, duration
 from dagfs.cli.output import next_commands, visible
 from dagfs.cli.place import reading, wanted_run
-from dagfs.engine.capture import read_run_outputs
+from dagfs.engine.document import status_data
 from dagfs.engine.location import Reading, now
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
 from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
+from dagfs.model.timespan import ago, duration
 from dagfs.store.logs import size, tail
-from dagfs.store.status import status_document
 
 EXAMPLES = """
 examples:
@@ -40,20 +38,12 @@ def run(command: Command) -> int:
     home = reading(command)
     view = view_run(home.store, wanted_run(command, home))
     if command.options.json:
-        command.output.json(_document(home, view))
+        command.output.json(status_data(home.paths, view))
     else:
         _show(command, home, view)
     if command.options.exit_status and view.state is not RunState.SUCCEEDED:
         return ExitCode.RUN_NOT_SUCCEEDED
     return ExitCode.DONE
-
-
-def _document(home: Reading, view: View) -> dict[str, Any]:
-    document = status_document(view.run, as_of=(view.run.last.events, 0), complete=True)
-    markings = [marking.as_data() for attempt in view.run.attempts for marking in attempt.markings]
-    outputs = read_run_outputs(home.paths.run(view.run.id).attempt(view.run.last.n))
-    document["outputs"] = dict(outputs)
-    return {"format": 1, **document, "orphans": [*sorted(view.orphans), *view.below], "markings": markings}
 
 
 def _show(command: Command, home: Reading, view: View) -> None:

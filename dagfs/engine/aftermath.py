@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
 from dagfs.engine.launch import Launch
 from dagfs.engine.spawn import Unstartable, spawn
-from dagfs.store.files import Disk
+from dagfs.model.value import replace
 
 PATIENCE_SEC = 60.0
-
-
-def keep_words(disk: Disk, path: Path, words: Sequence[str]) -> None:
-    """Write a command down, for an engine that finds neither the process nor its shim."""
-    disk.write_program(path, json.dumps(list(words)).encode("ascii"))
-
-
-def kept_words(path: Path) -> list[str]:
-    """A command that was written down; empty where there is none."""
-    try:
-        words = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return []
-    return [str(word) for word in words]
 
 
 def clean_up_in_shim(launch: Launch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from dagfs import __version__
@@ -15,7 +14,8 @@ from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.reading import reading_options
 from dagfs.errors import NotFound, Refused, UsageError
 from dagfs.model.run import Run
-from dagfs.planning.plan import Answers
+from dagfs.model.value import replace
+from dagfs.planning.answers import Answers
 from dagfs.store.forking import fork
 from dagfs.store.layout import new_run_id, valid_run_id
 
@@ -36,6 +36,7 @@ def request_again(
 
     Raises NotFound where there is no such run, or with `latest` no such file any more; Damaged.
     """
+    _require_root(run_id)
     run = engine.home.store.load(run_id)
     old = engine.home.store.dag(run_id, run.last.n)
     request = RunRequest(
@@ -73,6 +74,7 @@ def reuse(engine: Engine, run_id: str, new_id: str, answers: Answers, *, latest:
     The earlier run stays as it is. Raises what stands in the way of a retry with these answers, before
     anything is made; Refused while steps of it are still running.
     """
+    _require_root(run_id)
     store = engine.home.store
     run = store.load(run_id)
     text = Path(_file(run)).read_bytes() if latest else None
@@ -97,6 +99,16 @@ def reuse(engine: Engine, run_id: str, new_id: str, answers: Answers, *, latest:
     with store.claim(run_id, own(0, new_token())) as claim:
         fork(engine.home.disk, engine.home.paths, claim.paths, header)
     return propose_retry(engine, header.id, answers, spec=text)
+
+
+def _require_root(run_id: str) -> None:
+    """What a child was given comes from its parent, which a new run of its own would not have."""
+    root, slash, child = run_id.partition("/")
+    if slash:
+        raise Refused(
+            f"{child} is a child of run {root}, and no run by itself",
+            hint=f"`dagfs retry {root} --from '{child}/*'`, or with `rerun` in a new run, has it run again",
+        )
 
 
 def _captured(engine: Engine, run: Run) -> bytes:

@@ -18,13 +18,14 @@ from dagfs.model.run import Actor, StepRun, Word
 from dagfs.model.state import StepState
 from dagfs.store import words
 from dagfs.store.owner import holder
+from dagfs.store.runs import RunStore
 
 _POLL_SEC = 0.05
 
 
-def waiting_steps(engine: Engine, run_id: str) -> Iterator[tuple[str, StepRun]]:
+def waiting_steps(store: RunStore, run_id: str) -> Iterator[tuple[str, StepRun]]:
     """Every step that waits for a word, in the run and in its children, with the address of its run."""
-    run = engine.home.store.load(run_id)
+    run = store.load(run_id)
     root = run_id.partition("/")[0]
     for step in run.last.steps.values() if not run.state.is_over else ():
         if step.state is StepState.WAITING and step.question is not None:
@@ -32,12 +33,13 @@ def waiting_steps(engine: Engine, run_id: str) -> Iterator[tuple[str, StepRun]]:
         # The step runs as long as any of them does.
         for child in step.children.values() if not step.state.is_settled else ():
             if not child.state.is_over:
-                yield from waiting_steps(engine, f"{root}/{child.id}")
+                yield from waiting_steps(store, f"{root}/{child.id}")
 
 
 def find_waiting(engine: Engine, run_id: str, name: str = "") -> tuple[str, StepRun]:
     """The one step of that name, or the only one there is, that waits. NotFound, UsageError."""
-    there = [(where, step) for where, step in waiting_steps(engine, run_id) if step.word is None]
+    waiting = waiting_steps(engine.home.store, run_id)
+    there = [(where, step) for where, step in waiting if step.word is None]
     found = [
         (where, step) for where, step in there if not name or name in (step.name, f"{where}/{step.name}")
     ]

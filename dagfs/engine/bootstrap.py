@@ -6,17 +6,17 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.settings import place_of
 from dagfs.errors import Problem, SpecError
 from dagfs.hooks.manager import PluginManager
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Engine:
     """An opened home with its plugins: what every operation needs."""
 

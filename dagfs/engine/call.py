@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -14,6 +13,7 @@ from dagfs.engine.environment import StepUnready
 from dagfs.model.dag import Parallel, Step
 from dagfs.model.run import RunHeader
 from dagfs.model.state import RunState
+from dagfs.model.value import field, frozen, replace
 from dagfs.planning.items import as_text, identity, items_of
 from dagfs.spec.values import Scope, StepRef, expand, parse_assignments
 from dagfs.spec.variables import split_words
@@ -21,6 +21,10 @@ from dagfs.store.layout import child_id
 
 Pairs = tuple[tuple[str, str], ...]
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+REPEATED = "its step is repeated"
+"""Why a child starts over whose step's policy says so."""
 
 
 class Manner(Enum):
@@ -38,7 +42,7 @@ class Manner(Enum):
     """The step waited, and is to stop: what waits is taken up to be stopped too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """One child that a step asks for. Everything in it is final."""
 
@@ -58,7 +62,7 @@ class Order:
     """What its references find beside its own values."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChildEnd:
     """How a child ended."""
 

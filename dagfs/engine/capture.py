@@ -8,7 +8,6 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from dagfs.errors import DagfsError, StoreError
 from dagfs.model.dag import Dag, OutputField, Step
 from dagfs.model.run import StepRun
 from dagfs.model.state import StepState
+from dagfs.model.value import field, frozen
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, file_sha256
 from dagfs.store.layout import AttemptPaths, StepPaths
@@ -36,7 +36,7 @@ class OutputRefused(DagfsError):
     """What a step put out cannot be kept; the step fails with this message."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leavings:
     """Where one try left what may become outputs, and how it is read."""
 
@@ -248,6 +248,11 @@ def write_manifest(
         disk.replace(paths.manifest, encode_document(content), durable=strict)
 
 
+def announce_inputs(disk: Disk, paths: StepPaths, inputs: Mapping[str, Any]) -> None:
+    """Write down what a step was started with, for one whose engine does not live to see its end."""
+    disk.replace(paths.manifest, encode_document({"artifacts": {}, "work": {}, "inputs": dict(inputs)}))
+
+
 def _described(made: _Scan) -> dict[str, dict[str, Any]]:
     """Each artifact with its digest, or with its time where there is too much to read, or no right to."""
     found: dict[str, dict[str, Any]] = {}
@@ -270,7 +275,7 @@ def read_manifest(paths: StepPaths) -> Mapping[str, Any]:
     return decode_document(data, paths.manifest)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _File:
     name: str
     """Relative to the folder that was looked through."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from dagfs.errors import UsageError
 from dagfs.model.dag import Dag
-from dagfs.model.edit import Action
 from dagfs.model.graph import children, closure
+from dagfs.model.spelling import get_close_matches
 from dagfs.model.state import StepState
-from dagfs.planning.plan import Answers, Plan
+from dagfs.planning.answers import Answers
+from dagfs.planning.plan import Plan
 from dagfs.planning.selection import BadSelection, selected
 from dagfs.planning.usage import names_in
 from dagfs.spec.amend import amend, parse_assignment, tagged
@@ -67,7 +67,7 @@ def wrapping(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ()
     steps = plan.edit.new.by_name
     chosen = _chosen(answers, plan.edit.new, {name: plan.edit.state(name).state for name in steps})
-    running = [each.step for each in plan.decisions if each.action is Action.RUN]
+    running = [each.step for each in plan.decisions if each.action.may_run]
     return _words(answers.wrapper), tuple(
         name for name in running if name in chosen and steps[name].executor.type in _WRAPPED
     )

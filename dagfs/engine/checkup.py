@@ -12,7 +12,6 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +23,7 @@ from dagfs.engine.preflight import missing_for
 from dagfs.engine.settings import Settings, configuration
 from dagfs.errors import DagfsError, SpecError
 from dagfs.hooks.manager import Plugin
+from dagfs.model.value import frozen
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths, stages
 from dagfs.store.locks import try_out
@@ -46,7 +46,7 @@ class Level(StrEnum):
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """What one check found."""
 
@@ -57,7 +57,7 @@ class Check:
     """What to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patient:
     """What is looked at."""
 

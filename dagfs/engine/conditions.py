@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 
 from dagfs.engine.environment import StepEnvironment, StepUnready
 from dagfs.engine.launch import Launch
@@ -16,6 +15,7 @@ from dagfs.engine.request import launch, prepare, render
 from dagfs.engine.wish import Start, Wish
 from dagfs.engine.workplace import Workplace, try_token
 from dagfs.model.dag import Condition, RepeatPolicy, Step
+from dagfs.model.value import replace
 from dagfs.planning.outcome import Ending, condition_met
 from dagfs.spec.evaluation import commands_in, embedding_texts, here_document
 from dagfs.spec.values import expand

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,8 @@ from dagfs.engine.valuation import Values
 from dagfs.errors import NotFound
 from dagfs.hooks.secret import SecretProvider, SecretRequest, SecretUnavailable
 from dagfs.model.dag import Dag, Secret
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import replace
 
 
 def with_secrets(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from dagfs.engine.call import ChildEnd, Manner, Order, why
@@ -14,6 +13,7 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Step
 from dagfs.model.run import ChildRun
 from dagfs.model.state import RunState
+from dagfs.model.value import field, mutable
 from dagfs.planning.outcome import Ending
 
 
@@ -49,7 +49,7 @@ Raises DagfsError where it cannot be opened.
 Note = Callable[..., None]
 
 
-@dataclass(eq=False)
+@mutable
 class Descent:
     """One step's children on their way. `done` is called once all have ended."""
 

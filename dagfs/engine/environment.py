@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from dagfs.engine.valuation import Values, namespaces
 from dagfs.errors import DagfsError
 from dagfs.model.dag import Dag, Step, Variable
+from dagfs.model.value import field, frozen, replace
 from dagfs.spec.evaluation import Evaluator, evaluate_env
 from dagfs.spec.values import TOO_LONG, Scope, StepRef, check_value, exportable
 
@@ -52,7 +52,7 @@ def value_digests(values: Mapping[str, str], salt: str) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepEnvironment:
     """The environment of one try, and what its text may refer to."""
 
@@ -62,7 +62,7 @@ class StepEnvironment:
     """Names of `scope` that are variables of `env` with that value."""
     secrets: tuple[str, ...] = ()
     """Texts that must not be written down."""
-    evaluator: Evaluator = Evaluator(keep_unknown=True)  # noqa: RUF009 - frozen
+    evaluator: Evaluator = Evaluator(keep_unknown=True)
     """How texts of the step's settings are read."""
 
     def text(self, said: str) -> str:
@@ -70,7 +70,7 @@ class StepEnvironment:
         return self.evaluator.text(said, self.scope)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """What a step finds around it, before its own `env:`."""
 

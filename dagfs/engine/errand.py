@@ -6,7 +6,6 @@ There is no process, but what a process would print goes into the step's log all
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dagfs.engine.call import ChildEnd, Manner, Order, orders, summary
@@ -16,6 +15,7 @@ from dagfs.engine.ledger import Ledger
 from dagfs.engine.wish import Await, Wish
 from dagfs.engine.workplace import Workplace
 from dagfs.model.dag import Approval, Router
+from dagfs.model.value import replace
 from dagfs.planning.outcome import Ending
 from dagfs.planning.routing import chosen
 from dagfs.spec.values import expand

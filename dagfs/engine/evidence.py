@@ -11,21 +11,30 @@ from typing import Any
 
 from dagfs.engine.capture import read_manifest
 from dagfs.engine.inputs import changed
+from dagfs.engine.made import made
 from dagfs.errors import StoreError
 from dagfs.model.edit import Evidence
 from dagfs.model.run import Run, StepRun
+from dagfs.model.value import replace
 from dagfs.store.files import file_sha256
 from dagfs.store.layout import RunPaths, StepPaths
 
 
-def gather(paths: RunPaths, run: Run) -> dict[str, Evidence]:
-    """Evidence for every finished step of the newest attempt."""
-    finished = {
-        name: step for name, step in run.last.steps.items() if step.state.is_success and not step.unrecorded
-    }
+def gather(paths: RunPaths, run: Run, *, cutoff: bool = False) -> dict[str, Evidence]:
+    """Evidence for every finished step of the newest attempt.
+
+    With a `cutoff` also for the work of deferred ones, and with digests of what each has made.
+    """
+    works = {name: (step.prior if cutoff else None) or step for name, step in run.last.steps.items()}
+    finished = {name: step for name, step in works.items() if step.state.is_success and not step.unrecorded}
     manifests = {name: read_manifest(_work_of(paths, step)) for name, step in finished.items()}
     written = _last_written(finished, manifests)
-    return {name: _of_step(paths, step, manifests[name], written) for name, step in finished.items()}
+    found = {name: _of_step(paths, step, manifests[name], written) for name, step in finished.items()}
+    if cutoff:
+        found = {
+            name: replace(each, made=made(finished[name], manifests[name])) for name, each in found.items()
+        }
+    return found
 
 
 def _work_of(paths: RunPaths, step: StepRun) -> StepPaths:

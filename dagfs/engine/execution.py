@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from dagfs.model import event as ev
 from dagfs.model.dag import ContinueOn, Step
 from dagfs.model.run import StepRun, Word
 from dagfs.model.state import StepState
+from dagfs.model.value import field, frozen, replace
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending, judge, may_repeat, repeat_wait, retry_wait
 from dagfs.planning.profile import placed, placement
@@ -40,7 +40,7 @@ _REFUSALS = (DagfsError, OSError, ValueError)
 """What only this step has to do with; a ValueError is a text that the system cannot take."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _End:
     """How an execution ended, ready to be recorded."""
 
@@ -182,6 +182,9 @@ class Execution:
         self._tries += 1
         self._logs = self._workplace.paths
         self._workplace.make_folder(self._logs.artifacts)
+        if self.step.inputs.files:
+            inputs = identified(self._workplace.cwd, self.step.inputs.files)
+            capture.announce_inputs(self._setting.disk, self._logs, inputs)
         yield from self._conditions.embed(self._tries)
         variables = self._variables()
         executor = self._setting.executors.get(self.step.executor.type)

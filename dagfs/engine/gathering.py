@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import replace
 from typing import cast
 
 from dagfs.engine.call import ChildEnd
 from dagfs.model.dag import Step, Variable
+from dagfs.model.value import replace
 from dagfs.spec.scope import Scope, StepRef, unresolved
 from dagfs.spec.values import expand
 

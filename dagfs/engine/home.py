@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from dagfs.engine.location import new_token, now
 from dagfs.engine.settings import Settings, configuration
+from dagfs.model.value import frozen
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
 from dagfs.store.runs import RunStore
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Home:
     """An opened home: its paths, its settings and its store."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from dagfs.engine.operations import call_problems, executor_problems
 from dagfs.engine.reading import reading_options
 from dagfs.errors import DagfsError, Problem, Refused
 from dagfs.model.dag import Dag
+from dagfs.model.value import field, frozen
 from dagfs.spec.parse import Options, parse
 from dagfs.store import dags
 from dagfs.store.dagu import DaguHome
@@ -27,7 +27,7 @@ NEW, SAME, REFUSED, TAKEN = "new", "same", "refused", "taken"
 _LARGEST_COMPANION = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrival:
     """One file, and what is to become of it."""
 
@@ -51,7 +51,7 @@ class Arrival:
         return "warned" if self.problems else "read"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Survey:
     """All of a home of Dagu."""
 

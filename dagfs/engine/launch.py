@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+
+from dagfs.model.value import fields, frozen
 
 TOKEN_VARIABLE = "DAGFS_TRY_TOKEN"
 """What the environment of every process of a try holds, so that it can be found without its shim."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launch:
     """One process to run and to own. Paths are absolute."""
 

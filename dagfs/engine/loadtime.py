@@ -10,18 +10,16 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
+from dagfs.model.value import frozen
 from dagfs.spec.evaluation import CommandFailed
 from dagfs.spec.shelltext import TOO_LONG, exportable, is_posix_shell
 
-PATIENCE_SEC = 30.0
-"""How long one command may take, where dagfs.yaml says nothing else."""
 _LARGEST = 1 << 20
 _LONGEST_TOLD = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadShell:
     """A shell for commands in values; calling it runs one."""
 
@@ -29,7 +27,7 @@ class LoadShell:
     """Program and arguments; anything but a POSIX shell gives way to `/bin/sh`."""
     cwd: str
     machine: Mapping[str, str]
-    timeout_sec: float = PATIENCE_SEC
+    timeout_sec: float
 
     def __call__(self, text: str, variables: Mapping[str, str], extra: Mapping[str, str]) -> str:
         """What the text printed. CommandFailed where it does not end with 0, or not in time."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dagfs.errors import NotFound
 from dagfs.model.run import Actor
+from dagfs.model.value import frozen
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
 from dagfs.store.runs import RunStore
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """A home opened for looking only."""
 
@@ -58,10 +58,11 @@ def new_token() -> str:
 
 
 def current_actor(source: str = "cli") -> Actor:
-    """Who this process works for."""
+    """Who this process works for; `web@10.0.0.7` for somebody at that address."""
     uid = os.getuid()
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = str(uid)
-    return Actor(user=user, uid=uid, host=os.uname().nodename, source=source)
+    through, _, remote = source.partition("@")
+    return Actor(user=user, uid=uid, host=os.uname().nodename, source=through, remote=remote)

@@ -11,7 +11,6 @@ import selectors
 import signal
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Self
 
 from dagfs.engine.chronicle import Chronicles
@@ -24,6 +23,7 @@ from dagfs.engine.wish import Attach, Await, Events, Start, Steps, Wish
 from dagfs.engine.zygote import LaunchFailed, Zygote
 from dagfs.errors import StoreError
 from dagfs.model import event as ev
+from dagfs.model.value import mutable
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending
 from dagfs.store.record import read
@@ -31,7 +31,7 @@ from dagfs.store.record import read
 _LAUNCH_AGAIN_SEC = 0.5
 
 
-@dataclass(eq=False, slots=True)
+@mutable
 class Active:
     """An execution under way, and what it waits for: its process, a pause, a free place, or others."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import LARGEST_OUTPUT, encode_outputs
@@ -18,6 +17,7 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Dag
 from dagfs.model.event import Event
 from dagfs.model.run import MARKABLE, Actor, Attempt, Marking, RunHeader, StepRun
+from dagfs.model.spelling import get_close_matches
 from dagfs.model.state import StepState
 from dagfs.planning.marks import missing_outputs, used_otherwise
 from dagfs.store.journal import JournalWriter

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.call import ChildEnd, Manner, Order
+from dagfs.engine.call import REPEATED, ChildEnd, Manner, Order
 from dagfs.engine.confidential import refuse_to_write, unlocked
 from dagfs.engine.environment import value_digests
 from dagfs.engine.location import new_token, now
 from dagfs.engine.moment import utc_text
 from dagfs.engine.preflight import Terrain, require_reachable, sites
-from dagfs.engine.proposal import propose_retry
 from dagfs.engine.reading import reading_options
-from dagfs.engine.takeover import take_over
 from dagfs.engine.valuation import evaluate, source_of
 from dagfs.engine.work import Work
 from dagfs.engine.workplace import StepReferences
-from dagfs.errors import DagfsError, NotFound, Refused
+from dagfs.errors import DagfsError, NotFound
 from dagfs.model.dag import Step
 from dagfs.model.run import Attempt, AttemptHeader, ChildRun, Run, RunHeader
 from dagfs.model.state import RunState, StepState
-from dagfs.planning.plan import Verdict
 from dagfs.spec.parse import Options, read
 from dagfs.spec.scope import StepRef
 from dagfs.store import dags, words
@@ -66,28 +63,10 @@ class Nursery:
 
     def _continue(self, parent: Work, step: Step, order: Order, run: Run, over: str) -> Work | ChildEnd:
         """Another attempt of a child, unless nothing of it is to run. `over` is why nothing is kept."""
-        text = parent.texts.get(order.child)
-        answers = parent.answers.of_child(order.child)
-        proposal = propose_retry(
-            self._engine,
-            run.id,
-            replace(answers, kill_orphans=answers.kill_orphans or bool(over)),
-            spec=text,
-            held=True,
-            overrides=order.params,
-            given=order.given,
-            everything=over,
-            profile=parent.attempt.profile,
-        )
-        if proposal.plan.verdict is Verdict.NOTHING_TO_DO:
-            return self._end(order, run, step)
-        if not over and (proposal.plan.rejections or proposal.plan.questions):
-            first = (*proposal.plan.rejections, *proposal.plan.questions)[0]
-            raise Refused(f"{first.rule}: {first.message}", hint=first.hint)
-        actor = parent.attempt.actor
-        claim = parent.claim.child(order.child)
-        under = parent.attempt.n
-        return take_over(self._engine, claim, proposal, actor, new_token(), under=under)
+        # By name: planning is for those that are not new.
+        revival = importlib.import_module("dagfs.engine.revival")
+        work: Work | None = revival.go_on(self._engine, parent, order, run, over)
+        return work or self._end(order, run, step)
 
     def _end(self, order: Order, run: Run, step: Step) -> ChildEnd:
         """How a child that is not to run has ended before."""
@@ -222,7 +201,7 @@ def _why_over(parent: Work, step: Step, order: Order, run: Run, manner: Manner) 
     if (last.overrides, last.given) != (order.params, order.given):
         return "what it is given changed"
     if manner is Manner.OVER:
-        return "its step is repeated"
+        return REPEATED
     if last.under < parent.attempt.afresh.get(step.name, 0):
         return "its parent starts it over"
     return ""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from dagfs.errors import Problem, SpecError, UsageError
 from dagfs.model.dag import Dag, Param
+from dagfs.model.value import frozen, replace
 from dagfs.spec.yaml import load_plain
 
 _LARGEST = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameters:
     """The parameters that a DAG declares, those of its schema file included."""
 
@@ -67,6 +67,31 @@ def check_values(
 
 
 _HINTS = {True: "", False: "give it with -p {name}=VALUE"}
+
+
+def described(parameters: Parameters) -> tuple[Param, ...]:
+    """The parameters, each with what the schema of all of them says of it, for those who ask for values."""
+    rules = parameters.together.get("properties", {})
+    needed = parameters.together.get("required", ())
+    found = []
+    for param in parameters.declared:
+        own = rules.get(param.name) if isinstance(rules, Mapping) else None
+        schema = param.schema or (own if isinstance(own, Mapping) else {})
+        about = param.description or str(schema.get("description") or "")
+        required = param.required or (isinstance(needed, list) and param.name in needed)
+        found.append(replace(param, schema=schema, description=about, required=required))
+    return tuple(found)
+
+
+def complaints(parameters: Parameters, values: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with some values, by parameter; those that are not among them are not missed."""
+    some = [replace(each, required=False) for each in described(parameters) if each.name in values]
+    if not any(each.schema for each in some):
+        return {}
+    found: dict[str, str] = {}
+    for each in _contract().violations(some, {}, values):
+        found.setdefault(each.name, each.message)
+    return found
 
 
 def check_defaults(dag: Dag, folder: Path, file: str) -> list[Problem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.engine.bootstrap import Engine
@@ -15,11 +14,12 @@ from dagfs.model.dag import Dag, Step
 from dagfs.model.profile import Profile
 from dagfs.model.run import StepRun
 from dagfs.model.site import Site, Unreached
+from dagfs.model.value import field, frozen
 from dagfs.planning.profile import placed, placement, unreached
 from dagfs.store.layout import RunPaths
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terrain:
     """What is to run, and with what."""
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.home import Home
@@ -14,6 +13,7 @@ from dagfs.engine.settings import place_of
 from dagfs.errors import NotFound, Problem, SpecError, UsageError
 from dagfs.model.plain import Mark
 from dagfs.model.profile import Profile
+from dagfs.model.spelling import get_close_matches
 from dagfs.spec.profiles import read_profile
 from dagfs.spec.yaml import load_plain
 
@@ -28,7 +28,7 @@ def find_profile(home: Home, name: str) -> Profile:
     """
     if not name:
         return Profile()
-    if "/" in name or name.endswith(_SUFFIXES):
+    if is_path(name):
         return _from_file(name, Path(name))
     said = home.settings.profiles
     if name in said:
@@ -42,6 +42,11 @@ def find_profile(home: Home, name: str) -> Profile:
     near = get_close_matches(name, known, 1)
     listed = f"there are {', '.join(known)}" if known else "name them under `profiles:` in dagfs.yaml"
     raise NotFound(f"there is no profile {name!r}", hint=f"did you mean {near[0]!r}?" if near else listed)
+
+
+def is_path(name: str) -> bool:
+    """It names a file, not one of the home's profiles."""
+    return "/" in name or name.endswith(_SUFFIXES)
 
 
 def names(home: Home) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.changing import amended, check_wrapper, overridden, with_followers
+from dagfs.engine.choosing import located
+from dagfs.engine.doubling import doubled
 from dagfs.engine.environment import inherited
 from dagfs.engine.evidence import gather
 from dagfs.engine.preflight import Terrain, sites
@@ -22,14 +22,18 @@ from dagfs.errors import Busy, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.profile import Profile
 from dagfs.model.run import Attempt, AttemptHeader
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import field, frozen, replace
+from dagfs.planning.answers import Answers
 from dagfs.planning.compat import Basis, compare
-from dagfs.planning.plan import Answers, ChildPlan, Plan
-from dagfs.planning.retry import Request, plan_retry
+from dagfs.planning.plan import ChildPlan, Plan
+from dagfs.planning.request import Request
+from dagfs.planning.retry import plan_retry, with_findings
 from dagfs.planning.selection import BadSelection, scope_of
 from dagfs.spec.parse import read
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proposal:
     """A plan together with all that carrying it out takes."""
 
@@ -79,6 +83,8 @@ def propose_retry(
     base = view.run.last
     old = store.dag(run_id, base.n)
     said = answers or Answers()
+    if said.selection and "/" not in run_id:
+        said = replace(said, selection=located(said.selection, store, view))
     pending = spec if spec is not None else store.read_next(run_id)
     text = pending if pending is not None else store.spec(run_id, base.n)
     if (written := amended(text, said, old, pending)) is not None:
@@ -88,17 +94,22 @@ def propose_retry(
     dag = _read(engine, run_id, text, paths.root / name, old) if pending is not None else old
     header = base.header
     overrides = header.overrides if overrides is None else overrides
-    overrides = overridden(overrides, said.params, dag) if said.params else overrides
     given = header.given if given is None else given
+    if (overrides, given) != (header.overrides, header.given):
+        # A child that is given something else now: what was decided for its parameters was for that.
+        header = replace(header, params={})
+    overrides = overridden(overrides, said.params, dag) if said.params else overrides
     source = source_of(engine, dag, run_id, header.dag_dir, header.shell, name, given)
     values, machine = _values(replace(header, overrides=overrides), old, dag, source, dict(said.params))
-    profile = find_profile(engine.home, (answers or Answers()).profile) if profile is None else profile
-    children = _children(engine, view, old, dag, answers or Answers(), profile)
+    profile = find_profile(engine.home, said.profile) if profile is None else profile
+    children = _children(engine, view, old, dag, said, profile)
     sha256 = hashlib.sha256(text).hexdigest()
     bases = _bases(engine, view)
-    _check_selection(said, dag, base)
+    _check_selection(said, dag, base, run_id)
     check_wrapper(said, dag)
-    edit = compare(base, bases, Basis(dag, values.params), engine.plugins.classify, gather(paths, view.run))
+    wanted = _with_defaults(_checked(said, dag, engine), engine)
+    evidence = gather(paths, view.run, cutoff=bool(wanted.cutoff))
+    edit = compare(base, bases, Basis(dag, values.params), engine.plugins.classify, evidence)
     ran = (old, header.profile)
     terrain = Terrain(engine, dag, profile, values, paths, base.n + 1, base.steps, ran)
     edit = replace(edit, sites=sites(terrain))
@@ -106,7 +117,7 @@ def propose_retry(
         run=run_id,
         spec=name,
         spec_sha256=sha256,
-        answers=_with_defaults(_checked(answers or Answers(), dag, engine), engine),
+        answers=wanted,
         circumstances={
             **engine.plugins.versions,
             "dagfs.yaml": engine.home.settings.sha256,
@@ -118,6 +129,8 @@ def propose_retry(
         everything=everything,
     )
     plan = plan_retry(edit, request, engine.plugins.check_edit)
+    if more := doubled(engine, view.run, plan):
+        plan = with_findings(plan, more)
     pinned = pending is not None
     return Proposal(plan, view, text, sha256, pinned, values, machine, overrides, given, children, profile)
 
@@ -135,10 +148,11 @@ def _children(
         for child in run.children.values():
             address = f"{view.run.id.partition('/')[0]}/{child.id}"
             paths = engine.home.store.paths(address)
-            edited = text is not None or paths.next_spec.exists()
-            if paths.root.is_dir() and (edited or not child.state.is_success):
+            own = answers.of_child(child.id)
+            wanted = text is not None or paths.next_spec.exists() or own.selection
+            if paths.root.is_dir() and (wanted or not child.state.is_success):
                 found[child.id] = propose_retry(
-                    *(engine, address, answers.of_child(child.id)),
+                    *(engine, address, own),
                     spec=_edit(engine, address, text),
                     held=True,
                     profile=profile,
@@ -244,12 +258,13 @@ def _checked(answers: Answers, dag: Dag, engine: Engine) -> Answers:
     )
 
 
-def _check_selection(answers: Answers, dag: Dag, attempt: Attempt) -> None:
+def _check_selection(answers: Answers, dag: Dag, attempt: Attempt, run_id: str) -> None:
     """UsageError for a selection of steps that there are not."""
     try:
         scope_of(answers.selection, dag, {name: step.state for name, step in attempt.steps.items()})
     except BadSelection as error:
-        raise UsageError(str(error), hint=error.hint or None) from None
+        where = f"{run_id}: " if "/" in run_id else ""
+        raise UsageError(f"{where}{error}", hint=error.hint or None) from None
 
 
 def _did_you_mean(near: Sequence[str], known: Iterable[str]) -> str:
@@ -262,4 +277,6 @@ def _with_defaults(answers: Answers, engine: Engine) -> Answers:
     on_stale = (
         (("*", settings.on_stale), *answers.on_stale) if settings.on_stale != "error" else answers.on_stale
     )
-    return replace(answers, on_stale=on_stale, allow=tuple(dict.fromkeys((*settings.allow, *answers.allow))))
+    allow = tuple(dict.fromkeys((*settings.allow, *answers.allow)))
+    cutoff = (True if settings.cutoff else None) if answers.cutoff is None else answers.cutoff
+    return replace(answers, on_stale=on_stale, allow=allow, cutoff=cutoff)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import (
@@ -12,6 +13,7 @@ from dagfs.engine.capture import (
     collect_outputs,
     earliest_change,
     leavings,
+    read_manifest,
     write_manifest,
     write_outputs,
 )
@@ -21,7 +23,7 @@ from dagfs.engine.proposal import Proposal
 from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View, view_run
 from dagfs.engine.workplace import try_token
-from dagfs.errors import Refused, StoreError
+from dagfs.errors import DagfsError, Refused, StoreError
 from dagfs.model import event as ev
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
@@ -166,9 +168,19 @@ def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View
         sha256 = write_outputs(disk, own, outputs)
         data |= {"outputs": outputs, "outputs_sha256": sha256} if outputs else {}
     began = earliest_change(seconds(step.started) or time.time())
-    write_manifest(disk, own, logs.artifacts, claim.paths.work, began, strict=False)
+    inputs = _announced(logs) if dag.by_name[name].inputs.files else None
+    write_manifest(disk, own, logs.artifacts, claim.paths.work, began, strict=False, inputs=inputs)
     data |= {"tolerated": True} if step.tolerated else {}
     journal.append(ev.STEP_FINISHED, data, durable=True)
+
+
+def _announced(logs: StepPaths) -> Mapping[str, Any] | None:
+    """The files that a step was started with. Where its working directory was, nobody can work out any more."""
+    try:
+        found: Mapping[str, Any] | None = read_manifest(logs).get("inputs")
+    except DagfsError:
+        return None
+    return found
 
 
 def _record_handler(journal: JournalWriter, event: str, state: StepRun) -> None:

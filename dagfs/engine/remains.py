@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from dagfs.engine.aftermath import clean_up, kept_words
+from dagfs.engine.bequest import kept_words
 from dagfs.errors import Refused
 from dagfs.model import event as ev
 from dagfs.model.edit import Action, Edit
@@ -35,7 +36,7 @@ def left_elsewhere(paths: RunPaths, run: Run, but: Collection[str] = ()) -> Iter
 def end_elsewhere(disk: Disk, paths: RunPaths, run: Run, but: Collection[str] = ()) -> None:
     """End the work of all those steps, `but` some. Raises Refused where that could not be done."""
     for name, file in left_elsewhere(paths, run, but):
-        if why := clean_up(kept_words(file), os.environ):
+        if why := _clean_up(kept_words(file)):
             raise Refused(f"what step {name!r} left elsewhere could not be ended: {why}")
         disk.remove_file(file)
 
@@ -66,7 +67,7 @@ def end_shared(disk: Disk, paths: RunPaths) -> list[str]:
         words = kept_words(file)
         said = json.dumps(words)
         if said not in done:
-            done[said] = clean_up(words, os.environ) if words else ""
+            done[said] = _clean_up(words) if words else ""
         if not done[said]:
             disk.remove_file(file)
     return [f"what steps shared could not be ended: {why}" for why in done.values() if why]
@@ -84,3 +85,8 @@ def note_left(claim: Claim, n: int, complaints: Sequence[str]) -> list[Event]:
     finally:
         journal.close()
     return events
+
+
+def _clean_up(words: Sequence[str]) -> str:
+    # By name: few attempts leave anything elsewhere.
+    return str(importlib.import_module("dagfs.engine.aftermath").clean_up(words, os.environ))

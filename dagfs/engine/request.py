@@ -6,22 +6,22 @@ import os
 import shlex
 import signal
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dagfs.engine.aftermath import keep_words
+from dagfs.engine.bequest import keep_words
 from dagfs.engine.environment import StepEnvironment, StepUnready
 from dagfs.engine.launch import Launch
 from dagfs.errors import DagfsError
 from dagfs.hooks.executor import CODE, DATA, SHELL, Executor, Process, StepRequest, reading
 from dagfs.model.dag import Step
+from dagfs.model.value import field, frozen
 from dagfs.spec.values import Scope, expand, is_posix_shell, rewrite_other, rewrite_shell
 from dagfs.store.files import Disk
 from dagfs.store.layout import StepPaths
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where one try runs: the run, the shell, the folders."""
 

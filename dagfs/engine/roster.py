@@ -40,10 +40,14 @@ class Roster:
         family: Family,
         make: MakeExecution,
         advance: Callable[[], None],
+        changed: Callable[[StepRun], str],
     ) -> None:
-        """`advance` lets the runner go on in its order, once something has changed."""
+        """`advance` lets the runner go on in its order, once something has changed.
+
+        `changed` names a step before a deferred one that did not make the same again, or none.
+        """
         self._dag, self._loop, self._ledger, self._family = dag, loop, ledger, family
-        self._make, self._advance = make, advance
+        self._make, self._advance, self._changed = make, advance, changed
         runs = ledger.step_runs()
         self._frontier = Frontier(dag, dict(_settled(runs)))
         self._active: set[Active] = set()
@@ -135,12 +139,26 @@ class Roster:
         while not self._ledger.is_stopping() and self._has_place and self._frontier.has_ready():
             name = self._frontier.take()
             assert name is not None
-            if self._ledger.step_runs()[name].state is StepState.NOT_STARTED:
+            if self._ledger.step_runs()[name].state is StepState.NOT_STARTED and not self._stays(name):
                 self._begin(self._make(self._dag.by_name[name]), self._dag.delay_sec)
             self._settle_blocked()
         if self._frontier.has_ready() and not self._loop.has_place and not self._is_hungry:
             self._is_hungry = True
             self._loop.want_place(self._have_place)
+
+    def _stays(self, name: str) -> bool:
+        """A deferred step is kept after all: what was before it made the same again."""
+        run = self._ledger.step_runs()[name]
+        if run.prior is None:
+            return False
+        other, before = self._changed(run), [each for each in run.against if run.against[each]]
+        if other:
+            self._ledger.note(ev.NOTICE, step=name, message=f"{name} runs: the outputs of {other} changed")
+            return False
+        why = f"the outputs of {', '.join(before[:2])} stayed the same"
+        self._ledger.note(ev.STEP_KEPT, step=name, attempt=run.prior.attempt, reason=why)
+        self._frontier.settle(name, Outcome(run.prior.state))
+        return True
 
     def _have_place(self) -> None:
         self._is_hungry = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from dagfs.engine.call import ChildEnd, Manner, Order
@@ -14,6 +15,7 @@ from dagfs.engine.execution import Execution
 from dagfs.engine.family import Family, Nursery
 from dagfs.engine.location import now
 from dagfs.engine.loop import Loop
+from dagfs.engine.made import made_by
 from dagfs.engine.moment import utc_text
 from dagfs.engine.roster import Roster
 from dagfs.engine.wish import Steps
@@ -23,6 +25,7 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Step
 from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
+from dagfs.planning.cutoff import changed
 from dagfs.planning.frontier import Outcome, verdict
 from dagfs.planning.outcome import Ending
 from dagfs.planning.published import run_outputs
@@ -66,7 +69,10 @@ class Runner:
         self._family = Family(
             work, loop, nursery, lambda *a, **k: Runner(a[0], loop, nursery, a[1], **k), self.note
         )
-        self._roster = Roster(work.dag, loop, self, self._family, self._execution, self._advance)
+        self._roster = Roster(
+            *(work.dag, loop, self, self._family, self._execution, self._advance),
+            lambda step: changed(step, runs, partial(made_by, self._setting.paths)),
+        )
         self._told = self._roster.questions()
         """What the `wait` handler knows of already."""
         self._unmet = False

@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagfs.errors import Problem, SpecError, UsageError
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import field, fields, frozen
 from dagfs.spec.profiles import read_profile
 from dagfs.spec.scalar import resolve
 from dagfs.spec.schedule import is_zone
@@ -26,7 +26,7 @@ _PREFIX = "DAGFS_"
 SYSTEM = Path("/etc/dagfs/config.yaml")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """The settings of one home, at their defaults where `dagfs.yaml` says nothing."""
 
@@ -49,6 +49,8 @@ class Settings:
     allow: tuple[str, ...] = ()
     """Rules whose allowable rejections are lifted for every retry."""
     on_stale: str = "error"
+    cutoff: bool = False
+    """Finished steps stay where those before them, run again, make the same."""
     plugins: bool | tuple[str, ...] = True
     """Whether drop-ins and entry points are loaded, or the names of those that are."""
     deny_plugins: tuple[str, ...] = ()
@@ -68,7 +70,8 @@ class Settings:
     @property
     def sha256(self) -> str:
         """The digest of everything that is set; for plan ids."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        said = {each.name: getattr(self, each.name) for each in fields(type(self))}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property
     def active_steps(self) -> int:
@@ -239,6 +242,12 @@ _KEYS: Mapping[str, Setting] = {
         _one_of("error", "rerun", "keep"),
         "The standing answer when finished work has changed.",
         {"enum": ["error", "rerun", "keep"]},
+    ),
+    "cutoff": Setting(
+        "cutoff",
+        _flag,
+        "true keeps finished steps where those before them run again and put out the same.",
+        {"type": "boolean"},
     ),
     "load_plugins": Setting(
         "plugins",
@@ -424,7 +433,7 @@ def _wrong_key(key: str, home: bool) -> tuple[str, str | None]:
 # -- all sources ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configuration:
     """The settings that hold, and where each comes from."""
 

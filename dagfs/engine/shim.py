@@ -13,13 +13,13 @@ import select
 import socket
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from dagfs.engine.launch import Launch
 from dagfs.engine.masking import Redactor
 from dagfs.engine.supervisor import Supervisor, kill_all
 from dagfs.errors import StoreError
+from dagfs.model.value import replace
 from dagfs.store.files import Disk, open_regular
 from dagfs.store.process import identity
 from dagfs.store.record import EXITED, NOT_BEGUN, SHIM, Exit, RecordWriter

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WORD = signal.SIGURG
 """Somebody left a word for a waiting step. Who does not listen yet is not harmed by this signal."""
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Have what asks for an end wait until a loop listens: between a run's first instant and its loop it
+    would end the engine, and leave the run to look as if that had been killed."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 class Signals:
@@ -27,6 +39,7 @@ class Signals:
         self._old_fd = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         for number in (*STOPPING, WORD):
             self._old[number] = signal.signal(number, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         self._selector.register(self._pipe[0], selectors.EVENT_READ, self._drain)
 
     def _drain(self) -> None:

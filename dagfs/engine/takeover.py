@@ -105,7 +105,7 @@ def _afresh(plan: Plan, base: Attempt) -> dict[str, int]:
 
     What an attempt began to start over, and did not bring to an end, goes on so in the next.
     """
-    running = {each.step for each in plan.decisions if each.action is Action.RUN}
+    running = {each.step for each in plan.decisions if each.action.may_run}
     begun = {
         name: since
         for name, since in base.header.afresh.items()
@@ -126,5 +126,7 @@ def _first_events(plan: Plan) -> Iterable[tuple[str, Mapping[str, object]]]:
             yield ev.STEP_ADOPTED, data | ({"waiting": True} if waits else {})
         elif decision.action is Action.LEAVE:
             yield ev.STEP_LEFT, data
+        elif decision.action is Action.DEFER:
+            yield ev.STEP_DEFERRED, data | {"against": dict(decision.against)}
         elif decision.action.is_keep:
             yield ev.STEP_KEPT, data | ({"stale": True} if decision.action is Action.KEEP_STALE else {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from typing import IO
 
 from dagfs.engine.bootstrap import Engine
@@ -12,6 +11,7 @@ from dagfs.engine.location import new_token
 from dagfs.engine.operations import own
 from dagfs.engine.view import view_run
 from dagfs.errors import NothingToDo, Refused, StoreError, UsageError
+from dagfs.model.value import replace
 from dagfs.store.forking import fork
 from dagfs.store.history import read_run, read_run_header
 from dagfs.store.layout import RunPaths, valid_run_id

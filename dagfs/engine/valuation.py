@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.loadtime import PATIENCE_SEC, LoadShell
 from dagfs.engine.masking import Redactor, needles
 from dagfs.engine.parameters import Parameters, check_values, parameters_of
 from dagfs.errors import Problem, SpecError, StoreError
 from dagfs.model.dag import Dag
+from dagfs.model.value import field, frozen, replace
 from dagfs.spec.evaluation import Evaluator, Unevaluable, by_name, evaluate_env, evaluate_params
 from dagfs.spec.scope import unresolved
 from dagfs.spec.values import Scope, parse_dotenv
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Values:
     """What a spec's `params` and `env` came to for one attempt."""
 
@@ -44,7 +44,7 @@ class Values:
         return Redactor(self.masked)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """What an evaluation needs to know beside the spec."""
 
@@ -54,7 +54,7 @@ class Source:
     """The spec's path, for messages."""
     shell: tuple[str, ...] = ("/bin/sh",)
     """The shell of commands in a spec that names none."""
-    timeout_sec: float = PATIENCE_SEC
+    timeout_sec: float = 30.0
     """How long one command may take."""
     context: Mapping[str, str] = field(default_factory=dict)
     """`dag.name`, `run.id` and the like, for `${context.…}`."""
@@ -143,7 +143,12 @@ def _with_params(scope: Scope, params: Mapping[str, str]) -> Scope:
 
 
 def _evaluator(dag: Dag, place: Source, machine: Mapping[str, str]) -> Evaluator:
-    shell = LoadShell(dag.shell or place.shell, str(place.folder), machine, place.timeout_sec)
+    def shell(text: str, variables: Mapping[str, str], extra: Mapping[str, str]) -> str:
+        # By name: few specs have commands in their values.
+        loadtime = importlib.import_module("dagfs.engine.loadtime")
+        run = loadtime.LoadShell(dag.shell or place.shell, str(place.folder), machine, place.timeout_sec)
+        return str(run(text, variables, extra))
+
     old = dag.dialect == "dagu1"
     return Evaluator(shell, backquotes=old, keep_unknown=not old)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from typing import Any
 
 from dagfs.engine.bootstrap import Engine
+from dagfs.errors import NotFound
 from dagfs.model.run import Actor, AttemptHeader
+from dagfs.model.value import frozen
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.explain import edit_lines
+from dagfs.store.runs import RunStore
 
 _NO_MEANING = "comments and layout only"
+_WORD = re.compile(r"(?:spec\.)?v?([1-9][0-9]*)(?:\.yaml)?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Version:
     """One captured spec."""
 
@@ -71,3 +75,15 @@ def _changes(engine: Engine, run_id: str, before: int, after: int) -> tuple[str,
     old, new = Basis(store.dag(run_id, before)), Basis(store.dag(run_id, after))
     lines = edit_lines(compare(attempt, {before: old}, new, engine.plugins.classify))
     return tuple(lines) or (_NO_MEANING,)
+
+
+def version_text(store: RunStore, run_id: str, word: str) -> tuple[str, bytes]:
+    """The name and the text of the captured spec that `v2`, `2` or `spec.v2.yaml` means. NotFound."""
+    match = _WORD.fullmatch(word)
+    name = f"spec.v{match[1]}.yaml" if match else word
+    run = store.load(run_id)
+    for attempt in run.attempts:
+        if attempt.header.spec == name:
+            return name, store.spec(run_id, attempt.n)
+    known = dict.fromkeys(attempt.header.spec for attempt in run.attempts)
+    raise NotFound(f"run {run_id} has no {name}", hint=f"it has {', '.join(known)}")

@@ -6,13 +6,13 @@ Looking changes nothing on disk.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from dagfs.engine.capture import Leavings, OutputRefused, collect_outputs
 from dagfs.errors import StoreError
 from dagfs.model.dag import Step
 from dagfs.model.run import Run, StepRun
 from dagfs.model.state import RunState, StepState
+from dagfs.model.value import field, frozen, replace
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending, judge, may_repeat
 from dagfs.store.layout import StepPaths
@@ -22,7 +22,7 @@ from dagfs.store.record import NOT_BEGUN, Record, read
 from dagfs.store.runs import RunStore
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """A run seen by a reader."""
 

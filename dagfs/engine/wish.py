@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dagfs.engine.launch import Launch
+from dagfs.model.value import frozen
 from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending
 from dagfs.store.record import Record
@@ -16,7 +16,7 @@ Events = tuple[tuple[str, Mapping[str, Any]], ...]
 """Names and data of events that go into the journal first."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """Run this process."""
 
@@ -24,7 +24,7 @@ class Start:
     events: Events = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attach:
     """Wait for a process that another engine started."""
 
@@ -32,7 +32,7 @@ class Attach:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sleep:
     """Wait so many seconds, unless the run is stopped before."""
 
@@ -40,7 +40,7 @@ class Sleep:
     events: Events = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Await:
     """Wait for what is no process of its own."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.chronicle import Chronicle, Observer
@@ -17,13 +16,14 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Dag
 from dagfs.model.event import Event
 from dagfs.model.run import Attempt, AttemptHeader, Fold, RunHeader
-from dagfs.planning.plan import Answers
+from dagfs.model.value import field, frozen
+from dagfs.planning.answers import Answers
 from dagfs.store.journal import read as read_journal
 from dagfs.store.record import Record
 from dagfs.store.runs import Claim
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """All that carrying out an attempt takes."""
 

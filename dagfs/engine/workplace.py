@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from dagfs.hooks.executor import Executor
 from dagfs.model.dag import Dag, Step
 from dagfs.model.reference import references
 from dagfs.model.run import AttemptHeader, RunHeader, StepRun
+from dagfs.model.value import field, frozen
 from dagfs.spec.values import TOO_LONG, Scope, StepRef, expand
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths, RunPaths, StepPaths
@@ -31,7 +31,7 @@ def executor_settings(dag: Dag) -> dict[str, Any]:
     return {name: value for name, value in said if value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """What all executions of an attempt share."""
 
@@ -79,7 +79,7 @@ class StepReferences(Mapping[str, StepRef]):
         return sum(1 for _ in self)
 
 
-@dataclass
+@frozen
 class Workplace:
     """The place of one step, or of one handler."""
 

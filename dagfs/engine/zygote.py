@@ -6,25 +6,22 @@ with its pidfd, or an error number. The zygote ends when the engine's end of the
 
 from __future__ import annotations
 
-import gc
+import importlib
 import os
 import select
 import signal
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from dagfs.engine import shim
 from dagfs.engine.launch import Launch
-from dagfs.engine.supervisor import set_handlers
 from dagfs.errors import DagfsError, ExitCode
-from dagfs.store.record import warm_up
+from dagfs.model.value import frozen
 
-_LENGTH = struct.Struct("!Q")
-_REPLY = struct.Struct("!ii")
+LENGTH = struct.Struct("!Q")
+REPLY = struct.Struct("!ii")
 _PATIENCE_MS = 2000
 
 
@@ -40,7 +37,7 @@ class ZygoteDied(DagfsError):
     exit_code = ExitCode.IO_ERROR
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Child:
     """A shim that was started; the pidfd is the caller's to close, and readable once the shim has ended."""
 
@@ -65,7 +62,7 @@ class Zygote:
         # Blocked in the child for good: a shim is signalled from its first instant on, but hears later.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = _fork(lambda: _serve(theirs))
+            pid = fork(lambda: _serve(theirs))
         except OSError as error:
             ours.close()
             raise _refused(error.errno or 0) from None
@@ -89,11 +86,11 @@ class Zygote:
                 raise _died() from None
             raise _refused(error.errno or 0) from None
         try:
-            self._wire.sendall(_LENGTH.pack(len(frame)) + frame)
+            self._wire.sendall(LENGTH.pack(len(frame)) + frame)
             _await(self._wire)
             os.close(spare)
             spare = -1
-            reply, fds, _, _ = socket.recv_fds(self._wire, _REPLY.size, 1)
+            reply, fds, _, _ = socket.recv_fds(self._wire, REPLY.size, 1)
         except OSError:
             reply, fds = b"", []
         except BaseException:
@@ -141,9 +138,9 @@ def _died() -> ZygoteDied:
 
 
 def _child(reply: bytes, fds: list[int]) -> Child:
-    if len(reply) != _REPLY.size:
+    if len(reply) != REPLY.size:
         raise _died()
-    pid, number = _REPLY.unpack(reply)
+    pid, number = REPLY.unpack(reply)
     if number:
         raise _refused(number)
     if not fds:
@@ -167,10 +164,7 @@ def _end(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-# --- in the zygote
-
-
-def _fork(act: Callable[[], None]) -> int:
+def fork(act: Callable[[], None]) -> int:
     """Fork; the child does `act` and never comes back."""
     pid = os.fork()
     if pid:
@@ -184,98 +178,5 @@ def _fork(act: Callable[[], None]) -> int:
 
 
 def _serve(wire: socket.socket) -> None:
-    """The zygote's life: reap shims and start new ones until the engine is gone."""
-    _cut_loose(wire)
-    shims: dict[int, int] = {}
-    poller = select.poll()
-    poller.register(wire, select.POLLIN)
-    while True:
-        for fd, _ in poller.poll():
-            if fd in shims:
-                poller.unregister(fd)
-                os.waitpid(shims.pop(fd), 0)
-                os.close(fd)
-                continue
-            frame = _receive(wire)
-            if frame is None:
-                return
-            started = _start_shim(wire, frame)
-            if started is not None:
-                shims[started.pidfd] = started.pid
-                poller.register(started.pidfd, select.POLLIN)
-
-
-def _cut_loose(wire: socket.socket) -> None:
-    """Keep nothing of the engine but this one socket: no terminal, descriptors, handlers or garbage."""
-    os.setsid()
-    for fd, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        os.dup2(os.open(os.devnull, mode | os.O_CLOEXEC), fd)
-    shim.close_inherited(wire.fileno())
-    set_handlers()
-    warm_up()
-    gc.disable()
-    gc.freeze()
-    shim.name_process("dagfs-zygote")
-
-
-def _receive(wire: socket.socket) -> bytes | None:
-    """One request; None where the engine is gone."""
-    head = _receive_exactly(wire, _LENGTH.size)
-    return None if head is None else _receive_exactly(wire, _LENGTH.unpack(head)[0])
-
-
-def _receive_exactly(wire: socket.socket, size: int) -> bytes | None:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        try:
-            count = wire.recv_into(view)
-        except ConnectionError:
-            return None
-        if not count:
-            return None
-        view = view[count:]
-    return bytes(data)
-
-
-def _start_shim(wire: socket.socket, frame: bytes) -> Child | None:
-    """Fork a shim, hand its pidfd to the engine, and only then let it begin."""
-    try:
-        gate, go = os.pipe2(os.O_CLOEXEC)
-    except OSError as error:
-        _reply(wire, 0, error.errno or 0)
-        return None
-    try:
-        pid = _fork(lambda: _shim(wire, frame, gate))
-    except OSError as error:
-        os.close(gate)
-        os.close(go)
-        _reply(wire, 0, error.errno or 0)
-        return None
-    os.close(gate)
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError as error:
-        os.close(go)
-        os.waitpid(pid, 0)
-        _reply(wire, 0, error.errno or 0)
-        return None
-    if _reply(wire, pid, 0, pidfd):
-        os.write(go, b"!")
-    os.close(go)
-    return Child(pid, pidfd)
-
-
-def _reply(wire: socket.socket, pid: int, number: int, *fds: int) -> bool:
-    try:
-        socket.send_fds(wire, [_REPLY.pack(pid, number)], list(fds))
-    except OSError:
-        return False
-    return True
-
-
-def _shim(wire: socket.socket, frame: bytes, gate: int) -> None:
-    shim.close_inherited(wire.fileno(), gate)
-    if os.read(gate, 1):
-        os.close(gate)
-        shim.run(frame, wire)
+    # Loaded there alone, beside what the engine does next.
+    importlib.import_module("dagfs.engine.hatchery").serve(wire)

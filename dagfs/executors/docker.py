@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dagfs.executors.child.trampoline import JOB
@@ -19,11 +17,12 @@ from dagfs.executors.container_options import (
     unknown_inside,
 )
 from dagfs.executors.elsewhere import Texts, client_env, definition, job_key, passed, texts
-from dagfs.executors.program import program
+from dagfs.executors.program import in_path, program
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.model.dag import Step
 from dagfs.model.pattern import BadPattern, check
+from dagfs.model.value import replace
 
 _CLIENTS = ("docker", "podman", "nerdctl")
 _STEERING = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "REGISTRY_", "SSH_AUTH_SOCK")
@@ -63,7 +62,7 @@ class Docker:
     def missing(self, config: Mapping[str, Any]) -> str:
         """What of the command lines is not there."""
         binary = str(config.get("binary") or "")
-        if "$" in binary or any(map(shutil.which, [binary] if binary else _CLIENTS)):
+        if "$" in binary or any(map(in_path, [binary] if binary else _CLIENTS)):
             return ""
         return f"{binary or 'docker, podman or nerdctl'} is not in the PATH"
 
@@ -109,7 +108,7 @@ def _end_of_shared(
 def _place(said: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     """Which engine; a shared container's where the step says nothing."""
     binary = said["binary"] or shared.get("binary", "")
-    found = shutil.which(binary) if binary else next(filter(None, map(shutil.which, _CLIENTS)), None)
+    found = in_path(binary) if binary else next(filter(None, map(in_path, _CLIENTS)), None)
     if found is None:
         raise ValueError(f"{binary or ', '.join(_CLIENTS)}: not found in the PATH of dagfs")
     return {"binary": found, "host": said["engine"] or shared.get("engine", "")}

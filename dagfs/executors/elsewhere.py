@@ -7,11 +7,11 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.executors.child.trampoline import JOB
 from dagfs.hooks.executor import StepRequest
+from dagfs.model.value import field, frozen
 
 _SCRIPT = "script"
 _CLIENT = (
@@ -25,7 +25,7 @@ _METADATA = ("DAGFS_", "DAG_RUN_", "DAGU_")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Texts:
     """A step's work as an argv, with the files it needs."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagfs.executors.program import program
+from dagfs.executors.program import in_path, program
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.hooks.options import ANY, FLAG, TEXT, Option, Options
@@ -37,7 +36,7 @@ class Jq:
 
     def missing(self, _config: Mapping[str, Any]) -> str:
         """What of the package and the program is not there."""
-        if importlib.util.find_spec("jq") or shutil.which("jq"):
+        if importlib.util.find_spec("jq") or in_path("jq"):
             return ""
         return "neither the Python package jq nor the program jq is there"
 

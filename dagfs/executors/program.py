@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Mapping
@@ -33,3 +34,10 @@ def program(request: StepRequest | News, module: str, task: Mapping[str, Any]) -
     # -E and -P: neither PYTHONPATH of a step nor its folder can put other modules in place of ours.
     argv = [sys.executable, "-E", "-P", "-m", f"dagfs.executors.child.{module}"]
     return Process(argv, {**request.env, **named}, request.cwd)
+
+
+def in_path(name: str) -> str | None:
+    """The file that a program's name stands for, None where there is none."""
+    # By name: it loads three libraries of compression.
+    found: str | None = importlib.import_module("shutil").which(name)
+    return found

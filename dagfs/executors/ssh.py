@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dagfs.executors.child.trampoline import JOB
 from dagfs.executors.elsewhere import Texts, client_env, definition, job_key, passed, texts
-from dagfs.executors.program import program
+from dagfs.executors.program import in_path, program
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Executor, Process, StepRequest
 from dagfs.hooks.options import ANY, NUMBER, TEXT, WORDS, Option, Options
@@ -89,7 +88,7 @@ class Ssh:
     def missing(self, config: Mapping[str, Any]) -> str:
         """What of the client is not there."""
         binary = str(config.get("binary") or "ssh")
-        return "" if "$" in binary or shutil.which(binary) else f"{binary} is not in the PATH"
+        return "" if "$" in binary or in_path(binary) else f"{binary} is not in the PATH"
 
     def prepare(self, request: StepRequest) -> Process:
         settings = _settings(request)
@@ -160,7 +159,7 @@ def _link(settings: Mapping[str, Any]) -> dict[str, Any]:
     words += ["-l", settings["user"]] if settings["user"] else []
     words += ["-J", settings["jump"]] if settings["jump"] else []
     return {
-        "binary": shutil.which(settings["binary"]) or settings["binary"],
+        "binary": in_path(settings["binary"]) or settings["binary"],
         "host": settings["host"],
         "words": [*words, *(f"-o{name}={value}" for name, value in options.items())],
         "silence": max(1, int(settings["keepalive_sec"])) * 3,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,10 @@ from dagfs.errors import DagfsError
 from dagfs.hooks import cage
 from dagfs.hooks.cage import Escaped
 from dagfs.hooks.plugin import failed
+from dagfs.model.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CagedFunction:
     """One plugin's implementation of a hook, with its arguments."""
 

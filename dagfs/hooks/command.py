@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from dagfs.model.value import frozen
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandContext:
     """What a command is given when it is called."""
 
@@ -26,7 +27,7 @@ def no_arguments(_: argparse.ArgumentParser) -> None:
     """For a command without options of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandSpec:
     """One command: `dagfs NAME`. A verb of dagfs, or a program `dagfs-NAME`, goes before it."""
 

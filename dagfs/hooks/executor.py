@@ -9,13 +9,13 @@ looks for what an earlier try left and goes on with that, and `Process.cleanup` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from dagfs.model.dag import Step
+from dagfs.model.value import field, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRequest:
     """All that one try of a step may use. Every value in it is final: nothing is left to expand."""
 
@@ -50,7 +50,7 @@ class StepRequest:
     """What the DAG says for all steps of a kind (`smtp`, …), references replaced; only what it says."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Process:
     """A local process to run. `argv[0]` is looked up in the `PATH` of `env`."""
 

@@ -8,11 +8,9 @@ in a process of its own before it is loaded, and called in one.
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import time
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
@@ -28,6 +26,7 @@ from dagfs.hooks.caged import Caged, CagedFunction
 from dagfs.hooks.command import CommandContext, CommandSpec
 from dagfs.hooks.executor import Executor, Process
 from dagfs.hooks.notifier import News
+from dagfs.hooks.page import PageAnswer, PageRequest, PageSpec
 from dagfs.hooks.plugin import API, HOOKS, KINDS, Kind, Plugin, PluginFailed, failed, shortened
 from dagfs.hooks.secret import SecretProvider
 from dagfs.model.edit import Edit, Finding
@@ -35,6 +34,8 @@ from dagfs.model.event import Event
 from dagfs.model.fingerprint import FieldClass
 from dagfs.model.rule import Rule
 from dagfs.model.run import RunHeader
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import replace
 
 if TYPE_CHECKING:
     from dagfs.hooks.listener import Listener
@@ -131,6 +132,11 @@ class PluginManager:
     def commands(self) -> dict[str, CommandSpec]:
         """The commands that plugins add to `dagfs`, by name."""
         return dict(self._brought["commands"])
+
+    @property
+    def pages(self) -> dict[str, PageSpec]:
+        """The pages that plugins add to the web page, by name."""
+        return dict(self._brought["pages"])
 
     @property
     def secret_providers(self) -> dict[str, SecretProvider]:
@@ -234,6 +240,7 @@ class PluginManager:
             executors=names["executors"],
             rules=names["rules"],
             commands=names["commands"],
+            pages=names["pages"],
             secret_providers=names["secret_providers"],
         )
 
@@ -248,7 +255,7 @@ class PluginManager:
         found = {}
         for caller in self._pluggy.get_hookcallers(thing) or ():
             if not caller.has_spec():
-                near = difflib.get_close_matches(caller.name, HOOKS, n=1)
+                near = get_close_matches(caller.name, HOOKS, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(HOOKS)}"
                 raise ValueError(f"no hook is named {caller.name!r}; {hint}")
             for each in caller.get_hookimpls():
@@ -385,6 +392,23 @@ class PluginManager:
         except Exception as error:
             raise self._command_failed(command, error) from error
         return code if isinstance(code, int) else 0
+
+    def show_page(self, name: str, request: PageRequest) -> PageAnswer:
+        """What a page shows. KeyError where there is none, PluginFailed."""
+        show = self.pages[name].show
+        plugin = next(each for each in self._plugins if name in each.pages)
+        try:
+            if plugin.name in self._strangers:
+                answer: Any = cage.call(show, request, limit_sec=self._limit or 0)
+            else:
+                answer = show(request)
+        except (Exception, SystemExit) as error:
+            place = dropins.where(error, plugin.origin)
+            what = str(error) if isinstance(error, Escaped) else described(error)
+            raise failed(plugin.name, f"page {name}", what + (f" (at {place})" if place else "")) from error
+        if not isinstance(answer, PageAnswer):
+            raise failed(plugin.name, f"page {name}", f"{shortened(answer)} is no PageAnswer")
+        return answer
 
     def _command_failed(self, command: str, error: BaseException) -> PluginFailed:
         plugin = next(each for each in self._plugins if command in each.commands)

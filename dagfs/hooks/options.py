@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from dagfs.model.spelling import get_close_matches
+from dagfs.model.value import frozen
 
 TEXT, FLAG, NUMBER, WORDS, TABLE, ANY = "text", "true or false", "number", "texts", "map", "anything"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """One setting. Its name is snake_case; a spec may write it in camelCase or any case as well."""
 
@@ -81,7 +82,7 @@ class Options:
         return found
 
     def _unknown(self, key: str) -> str:
-        near = difflib.get_close_matches(_folded(key), self._known, 1)
+        near = get_close_matches(_folded(key), self._known, 1)
         hint = f"; did you mean {self._known[near[0]].name!r}?" if near else ""
         return f"the {self.owner} executor has no setting {key!r}{hint}"
 
@@ -99,7 +100,7 @@ def _misfit(row: Option, value: Any) -> str:
     except (TypeError, ValueError):
         return f"must be {_NEEDS[row.kind]}, not {_short(value)}"
     if row.choices and read not in row.choices:
-        near = difflib.get_close_matches(str(read), row.choices, 1)
+        near = get_close_matches(str(read), row.choices, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"must be {', '.join(row.choices[:-1])} or {row.choices[-1]}, not {_short(value)}{hint}"
     return ""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dagfs.errors import DagfsError
 from dagfs.hooks.command import CommandSpec
 from dagfs.hooks.executor import Executor
+from dagfs.hooks.page import PageSpec
 from dagfs.hooks.secret import SecretProvider
 from dagfs.model.rule import Rule
+from dagfs.model.value import frozen
 
 API = "1"
 """The version of `dagfs.hooks`; a plugin may say with `DAGFS_API` which one it is written for."""
@@ -31,6 +32,7 @@ KINDS: Mapping[str, Kind] = {
     "executors": Kind("executor", Executor, "name", "an object with name, check and prepare"),
     "rules": Kind("rule", Rule, "id", "a Rule"),
     "commands": Kind("command", CommandSpec, "name", "a CommandSpec"),
+    "pages": Kind("page", PageSpec, "name", "a PageSpec"),
     "secret_providers": Kind("secret provider", SecretProvider, "name", "an object with name and resolve"),
 }
 """Hooks that bring things, by name."""
@@ -42,13 +44,14 @@ HOOKS = (
     "on_event",
     "notify",
     "commands",
+    "pages",
     "secret_providers",
     "settings_schema",
     "configure",
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plugin:
     """One plugin, loaded or not."""
 
@@ -61,6 +64,7 @@ class Plugin:
     executors: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
     secret_providers: tuple[str, ...] = ()
     load_ms: float = 0.0
     error: str = ""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from dagfs.errors import DagfsError
+from dagfs.model.value import field, frozen
 
 
 class SecretUnavailable(DagfsError):
     """A secret that cannot be had. The message says why, and never holds a value."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecretRequest:
     """One secret to look up, as the spec names it."""
 

@@ -14,6 +14,7 @@ import pluggy
 from dagfs.hooks.command import CommandSpec
 from dagfs.hooks.executor import Executor, Process
 from dagfs.hooks.notifier import News
+from dagfs.hooks.page import PageSpec
 from dagfs.hooks.secret import SecretProvider
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.event import Event
@@ -66,9 +67,10 @@ def on_event(run: RunHeader, event: Event) -> None:
 def notify(news: News) -> Sequence[Process]:  # type: ignore[empty-body]
     """What to run so that somebody hears of the news; nothing, for news that nobody waits for.
 
-    Called when an attempt has ended, and for each failed step that says `mail_on_error`. dagfs runs what is
-    named, for as long as `plugin_limit_sec` says. What fails becomes a notice in the journal; the run stays
-    as it is.
+    Called when an attempt has ended or waits, for each failed step that says `mail_on_error`, and by the
+    scheduler for a trouble that no run can tell of: `news.run` and `news.dag` may be None then. dagfs runs
+    what is named, for as long as `plugin_limit_sec` says. What fails becomes a notice in the journal, or a
+    line in the scheduler's log; the run stays as it is.
     """
 
 
@@ -78,6 +80,15 @@ def commands() -> Sequence[CommandSpec]:  # type: ignore[empty-body]
 
     A name that an earlier plugin took stays with that one, and the plugin is reported. A verb of dagfs
     itself, or a program `dagfs-NAME` on the PATH, goes before a plugin's command of that name.
+    """
+
+
+@hookspec
+def pages() -> Sequence[PageSpec]:  # type: ignore[empty-body]
+    """The pages the plugin adds to `dagfs serve`. Called once when a home is opened.
+
+    A name that an earlier plugin took stays with that one, and the plugin is reported. The server never loads
+    a plugin: what a page shows is made in a process of its own for each request.
     """
 
 

@@ -151,7 +151,7 @@ class TestFinal(RuleContract):
         return [edit(OLD, OLD.replace("echo a", "echo b"), final="failed")]
 '''
 _NOTIFIER = '''\
-"""A notifier: writes a line to the system's log when an attempt has failed."""
+"""A notifier: a line in the system's log when an attempt has failed, or the scheduler is in trouble."""
 
 from __future__ import annotations
 
@@ -159,17 +159,17 @@ from collections.abc import Sequence
 
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Process
-from dagfs.hooks.notifier import FAILURE, News
+from dagfs.hooks.notifier import FAILURE, TROUBLE, News
 
 DAGFS_API = "1"
 
 
 @hookimpl
 def notify(news: News) -> Sequence[Process]:
-    if news.what != FAILURE:
+    if news.what not in (FAILURE, TROUBLE):
         return []
     # Values go through the environment; every user of a machine can see arguments.
-    env = {**news.env, "NEWS": f"{news.dag.name} {news.run.id} {news.state}: {news.reason}"}
+    env = {**news.env, "NEWS": f"{news.what} {news.subject} {news.kind}: {news.reason}"}
     return [Process(["sh", "-c", 'printf "%s\\\\n" "$NEWS" | logger -t dagfs'], env, news.cwd)]
 '''
 _NOTIFIER_TEST = '''\
@@ -186,7 +186,8 @@ from dagfs.model.run import RunHeader
 
 
 def news(what: str) -> News:
-    return News(what, RunHeader(id="r1"), Dag(name="d"), 1, "failed", env={"PATH": "/usr/bin:/bin"}, cwd="/")
+    env = {"PATH": "/usr/bin:/bin"}
+    return News(what, RunHeader(id="r1"), Dag(name="d"), 1, "failed", env=env, cwd="/", subject="r1")
 
 
 class TestNotifier(NotifierContract):

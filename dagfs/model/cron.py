@@ -7,8 +7,10 @@ every cron since the seventies. 7 is Sunday too; `L`, `W`, `#`, seconds and year
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+
+from dagfs.model.value import frozen
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -31,7 +33,7 @@ _LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PART = re.compile(r"(?P<low>\*|\?|\w+)(?:-(?P<high>\w+))?(?:/(?P<step>\d{1,4}))?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Field:
     name: str
     low: int
@@ -50,7 +52,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cron:
     """An expression, understood."""
 
@@ -93,6 +95,7 @@ class Cron:
         )
 
 
+@lru_cache(maxsize=4096)
 def parse_cron(text: str) -> Cron:
     """What an expression means. ValueError says in one line what is wrong with it."""
     words = text.strip().split()

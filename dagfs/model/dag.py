@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -12,9 +11,10 @@ from dagfs.model.plain import Mark as Mark  # noqa: PLC0414
 from dagfs.model.plain import Plain as Plain  # noqa: PLC0414
 from dagfs.model.plain import tuples
 from dagfs.model.schedule import Retention, Schedule
+from dagfs.model.value import field, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable(Plain):
     """One entry of an `env:` block, unevaluated."""
 
@@ -22,7 +22,7 @@ class Variable(Plain):
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition(Plain):
     """Something that must hold. Without `expected`, `condition` is a command that must exit 0."""
 
@@ -34,7 +34,7 @@ class Condition(Plain):
     """Text in place of `condition` whose backquotes and `$(…)` a shell runs (Dagu 2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContinueOn(Plain):
     """When the steps behind a step go on although it did not succeed."""
 
@@ -51,7 +51,7 @@ class ContinueOn(Plain):
         return self.failure or bool(self.exit_code) or bool(self.output)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetryPolicy(Plain):
     """How often a failed try is repeated within an attempt. Times in seconds."""
 
@@ -65,7 +65,7 @@ class RetryPolicy(Plain):
     """The longest wait; 0 means no bound."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RepeatPolicy(Plain):
     """How a step that ended is run again: `while` something holds, or `until` it does."""
 
@@ -81,7 +81,7 @@ class RepeatPolicy(Plain):
     max_interval_sec: float = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output(Plain):
     """A variable that takes what the step prints on standard output, without surrounding space."""
 
@@ -92,7 +92,7 @@ class Output(Plain):
     """Leave it out of the run's outputs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Param(Plain):
     """One parameter as declared. A positional one is named by its place: `1`, `2`, …"""
 
@@ -108,7 +108,7 @@ class Param(Plain):
     """The JSON schema that its value must fit; empty for any text."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputField(Plain):
     """One named output that a step publishes, and where its value comes from."""
 
@@ -126,7 +126,7 @@ class OutputField(Plain):
     """Where in the decoded value it is: a path such as `.items[0].id`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call(Plain):
     """Another DAG that a step runs."""
 
@@ -146,7 +146,7 @@ class Call(Plain):
         return tuple(Param.from_data(each) for each in value) if key == "params" else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parallel(Plain):
     """A step's DAG is run once for each item."""
 
@@ -171,7 +171,7 @@ class Parallel(Plain):
         return tuple(value) if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route(Plain):
     """Steps that run when a router's value fits."""
 
@@ -180,7 +180,7 @@ class Route(Plain):
     steps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Router(Plain):
     """A step that chooses which of the steps behind it run; the others are skipped."""
 
@@ -192,7 +192,7 @@ class Router(Plain):
         return tuple(Route.from_data(each) for each in value) if key == "routes" else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approval(Plain):
     """The step waits for somebody's word once its own work, if it has any, is done."""
 
@@ -205,7 +205,7 @@ class Approval(Plain):
     """The step to go back to when it is not approved; empty: the run is rejected."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secret(Plain):
     """A value looked up when an attempt begins, passed to steps, and never written down."""
 
@@ -215,7 +215,7 @@ class Secret(Plain):
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inputs(Plain):
     """Files that a step's work is made with, its scripts above all."""
 
@@ -225,7 +225,7 @@ class Inputs(Plain):
     """A change of one is as a change of the step; otherwise a plan only says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Executor(Plain):
     """Where a step runs: the name of an executor plugin and its settings."""
 
@@ -257,7 +257,7 @@ _NESTED_LISTS: dict[str, type[Plain]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Step(Plain):
     """One step as the spec defines it. Field names are the YAML keys in snake_case."""
 
@@ -335,7 +335,7 @@ HANDLER_EVENTS = ("init", "success", "failure", "abort", "exit", "wait")
 """What a handler can be for, in the order of `handler_on`."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Dag(Plain):
     """A whole spec. Field names are the YAML keys in snake_case. Times in seconds."""
 

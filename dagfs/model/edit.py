@@ -6,7 +6,6 @@ Compatibility rules get an `Edit` and answer with `Finding`s.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from typing import Any
@@ -15,6 +14,7 @@ from dagfs.model.dag import Dag
 from dagfs.model.fingerprint import FieldClass
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.site import Site
+from dagfs.model.value import field, frozen
 
 
 class Action(StrEnum):
@@ -29,6 +29,12 @@ class Action(StrEnum):
     RUN = "run"
     LEAVE = "leave"
     """It is unfinished and stays so, because it was not selected."""
+    DEFER = "defer"
+    """It runs, unless the steps before it that run make what they had made before."""
+
+    @property
+    def may_run(self) -> bool:
+        return self in (Action.RUN, Action.DEFER)
 
     @property
     def is_keep(self) -> bool:
@@ -48,7 +54,7 @@ class Severity(IntEnum):
     REJECT = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """What a rule says about an edit."""
 
@@ -67,7 +73,7 @@ class Finding:
     """A rejection that `--allow RULE --reason …` may lift, because here it is provably harmless."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One field that differs. `step` is None for a field of the DAG itself."""
 
@@ -80,7 +86,7 @@ class Change:
     column: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evidence:
     """What the disk says about a kept step's work, gathered before planning."""
 
@@ -92,9 +98,11 @@ class Evidence:
     """Files that the step names as its `inputs` and that changed, came or went since it ended."""
     work_changed: tuple[str, ...] = ()
     """Files below the run's `work/` that changed after the step, and by no later step."""
+    made: str = ""
+    """A digest of what it put out, where somebody asked for that; empty where that cannot be compared."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Edit:
     """An edit of a run's spec, seen against what the run has done so far."""
 
@@ -142,6 +150,11 @@ class Edit:
     def state(self, step: str) -> StepRun:
         """How the step stands in the newest attempt; a new step has not started."""
         return self.attempt.steps.get(step) or StepRun(step)
+
+    def work(self, step: str) -> StepRun:
+        """Its finished work of an earlier attempt, where that may count again; else how it stands."""
+        state = self.state(step)
+        return state.prior or state
 
     def changes_of(self, step: str | None, *kinds: FieldClass) -> tuple[Change, ...]:
         """What changed in a step, or with None in the DAG itself; of these classes, or of any."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from dagfs.model.value import field, frozen
 
 ATTEMPT_STARTED = "attempt_started"
 """attempt, spec, reason, actor: the first line of every journal."""
@@ -22,6 +23,9 @@ STEP_ADOPTED = "step_adopted"
 still waits for a word."""
 STEP_LEFT = "step_left"
 """step, attempt (where its work lies), reason: it is unfinished, and was not selected to run."""
+STEP_DEFERRED = "step_deferred"
+"""step, attempt (where its work lies), against (steps before it, to digests of what they had made), reason:
+it is kept, by a step_kept, where they make the same again; else it runs."""
 STEP_STARTED = "step_started"
 """step, try, stdout, stderr (offsets in bytes where this try's output begins); children, how many it has.
 Written before the spawn."""
@@ -55,7 +59,7 @@ NOTICE = "notice"
 """message, step: something an operator should know that changes no state."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One thing that happened to an attempt.
 

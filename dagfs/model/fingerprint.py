@@ -9,11 +9,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from dagfs.model.dag import Dag, Step, Variable
+from dagfs.model.value import replace
 
 
 class FieldClass(StrEnum):

@@ -46,3 +46,8 @@ def found_in(pattern: str, text: str) -> bool:
     # Text may hold bytes of files that are no UTF-8; they fit `.` as the mark that stands for them.
     clean = text[:LARGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
     return _compiled(pattern).search(clean) is not None
+
+
+def spans(pattern: str, text: str) -> list[tuple[int, int]]:
+    """Where the parts of a text begin and end that fit. BadPattern for what is no expression."""
+    return [match.span() for match in _compiled(pattern).finditer(text[:LARGEST_TEXT])]

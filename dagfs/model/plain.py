@@ -7,8 +7,9 @@ left out, so that a field added in a later version changes neither old records n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
+
+from dagfs.model.value import fields, frozen
 
 Data = dict[str, Any]
 """A JSON object."""
@@ -20,12 +21,7 @@ _DEFAULTS: dict[Any, tuple[tuple[str, object], ...]] = {}
 def _defaults(cls: Any) -> tuple[tuple[str, object], ...]:
     """Each compared field's name and default, in order of definition."""
     if cls not in _DEFAULTS:
-        found = []
-        for each in fields(cls):
-            if each.compare:
-                made = each.default_factory() if each.default_factory is not MISSING else each.default
-                found.append((each.name, made))
-        _DEFAULTS[cls] = tuple(found)
+        _DEFAULTS[cls] = tuple((each.name, each.made()) for each in fields(cls) if each.compare)
     return _DEFAULTS[cls]
 
 
@@ -40,7 +36,7 @@ def _plain(value: object) -> object:
 
 
 class Plain:
-    """A frozen dataclass that can be written as a JSON object and read back."""
+    """A frozen value that can be written as a JSON object and read back."""
 
     __slots__ = ()
 
@@ -69,7 +65,7 @@ def tuples(value: list[Any]) -> tuple[Any, ...]:
     return tuple(tuples(item) if isinstance(item, list) else item for item in value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """Where in a file something stands; lines and columns count from 1."""
 

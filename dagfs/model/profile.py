@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.model.dag import Plain, Variable
+from dagfs.model.value import field, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placement(Plain):
     """What a profile says of the steps that a pattern fits."""
 
@@ -33,7 +33,7 @@ class Placement(Plain):
         return tuple(value) if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile(Plain):
     """Which steps run elsewhere. It is applied when a step is executed; the spec stays as it is."""
 

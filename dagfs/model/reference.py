@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from dagfs.model.value import frozen
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _PATH = r"(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*|\[\d+\])+"
@@ -23,7 +24,7 @@ PATTERN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """One reference: `${name.path:offset:length}` or `$name`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dagfs.model import event as ev
@@ -11,9 +10,10 @@ from dagfs.model.dag import Plain
 from dagfs.model.event import Event
 from dagfs.model.profile import Profile
 from dagfs.model.state import TRANSITIONS, RunState, StepState
+from dagfs.model.value import field, frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actor(Plain):
     """Who asked for something, and through what."""
 
@@ -22,12 +22,14 @@ class Actor(Plain):
     host: str = ""
     source: str = "cli"
     """`cli`, `api`, `web` or `scheduler`."""
+    remote: str = ""
+    """The address that it was asked from through the web page."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}" if self.host else self.user
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunHeader(Plain):
     """`run.json`: what never changes about a run."""
 
@@ -62,7 +64,7 @@ class RunHeader(Plain):
         return Actor.from_data(value) if key == "actor" else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptHeader(Plain):
     """`attempt.json`: what was decided when the attempt began, beside the spec's own text."""
 
@@ -121,7 +123,7 @@ class AttemptHeader(Plain):
         return tuple(value) if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marking:
     """Somebody said how a step stands, whatever its process did."""
 
@@ -149,7 +151,7 @@ class Marking:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Word:
     """What somebody said to a step that waited for it."""
 
@@ -184,7 +186,7 @@ class Word:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChildRun:
     """A child of a step: one run of its sub-DAG."""
 
@@ -205,7 +207,7 @@ class ChildRun:
         return {"attempt": self.attempt, "state": str(self.state), **said}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRun:
     """One step in one attempt: how it stands, and where its work lies."""
 
@@ -258,13 +260,17 @@ class StepRun:
     """What somebody said to that."""
     left: bool = False
     """It was unfinished, and not selected to run in this attempt."""
+    prior: StepRun | None = None
+    """Its finished work of an earlier attempt, which counts again where all before it make the same again."""
+    against: Mapping[str, str] = field(default_factory=dict)
+    """For that, steps before it to digests of what they had made; empty for one that may only be kept."""
     unrecorded: bool = False
     """Seen on disk but not in the journal: it ended after its engine had died."""
     executor: str = ""
     """The executor of its newest try, where a profile chose it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attempt:
     """One execution of a run, as its journal tells it."""
 
@@ -287,7 +293,7 @@ class Attempt:
         return self.header.n
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """A run with all its attempts, oldest first; there is always at least one."""
 
@@ -308,6 +314,8 @@ class Run:
         return self.last.state
 
 
+_NOT_BEGUN = (StepState.UPSTREAM_FAILED, StepState.ABORTED)
+"""How a step can end in an attempt in which nothing came of it."""
 MARKABLE = (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED)
 """What somebody may say a step is."""
 
@@ -395,6 +403,8 @@ class Fold:
         old = self._steps.get(name) or StepRun(name)
         if state not in TRANSITIONS[old.state]:
             raise ValueError(f"step {name!r} cannot go from {old.state} to {state}")
+        if state not in _NOT_BEGUN:
+            changes = {"prior": None, "against": {}, **changes}
         self._steps[name] = replace(old, state=state, **changes)
 
     def _attempt_started(self, event: Event) -> None:
@@ -422,7 +432,8 @@ class Fold:
 
     def _step_kept(self, event: Event) -> None:
         name, before = self._taken_over(event)
-        old = before or StepRun(name, StepState.SUCCEEDED, attempt=event.data["attempt"])
+        old = (before and before.prior) or before
+        old = old or StepRun(name, StepState.SUCCEEDED, attempt=event.data["attempt"])
         stale = bool(event.data.get("stale"))
         self._steps[name] = replace(
             old,
@@ -437,8 +448,20 @@ class Fold:
         old = before or StepRun(name)
         began = old.state.is_settled and old.state is not StepState.UPSTREAM_FAILED
         # What stood in the way of a step that never ran may be gone by now.
-        old = old if began else replace(self._steps[name], state=StepState.NOT_STARTED)
+        fresh = replace(self._steps[name], state=StepState.NOT_STARTED)
+        if old.prior:
+            fresh = replace(fresh, prior=old.prior, against=old.against, basis=old.basis)
+        old = old if began else fresh
         self._steps[name] = replace(old, left=True, reason=event.data.get("reason", ""))
+
+    def _step_deferred(self, event: Event) -> None:
+        name, before = self._taken_over(event)
+        old = (before and before.prior) or before or StepRun(name)
+        against = {str(each): str(digest) for each, digest in event.data["against"].items()}
+        reason = event.data.get("reason", "")
+        self._steps[name] = replace(
+            self._steps[name], prior=old, against=against, basis=old.basis, reason=reason
+        )
 
     def _step_adopted(self, event: Event) -> None:
         name, before = self._taken_over(event)
@@ -534,6 +557,8 @@ class Fold:
             tolerated=False,
             finished=old.finished or event.time,
             marking=marking,
+            prior=None,
+            against={},
             **({"outputs_sha256": data["outputs_sha256"], **given} if "outputs_sha256" in data else {}),
         )
         self._attempt = replace(self._attempt, markings=(*self._attempt.markings, marking))
@@ -593,6 +618,7 @@ _CHANGES = {
     ev.ATTEMPT_RESUMED: Fold._attempt_resumed,
     ev.STEP_KEPT: Fold._step_kept,
     ev.STEP_LEFT: Fold._step_left,
+    ev.STEP_DEFERRED: Fold._step_deferred,
     ev.STEP_ADOPTED: Fold._step_adopted,
     ev.STEP_STARTED: Fold._step_started,
     ev.STEP_RETRYING: Fold._step_retrying,

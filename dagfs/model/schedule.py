@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from dagfs.model.plain import Plain
+from dagfs.model.value import frozen
 
 START, STOP, RESTART = "start", "stop", "restart"
 ACTIONS = (START, STOP, RESTART)
@@ -18,7 +18,7 @@ MOST_CAUGHT_UP = 1000
 """The most missed instants of one DAG that are made up for at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timetable(Plain):
     """One entry of `schedule:`: a cron expression, or a single instant."""
 
@@ -36,7 +36,7 @@ class Timetable(Plain):
         return f"{zone}{what}" if self.action == START else f"{self.action}: {zone}{what}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule(Plain):
     """Everything that decides when runs start by themselves. Times in seconds."""
 
@@ -76,7 +76,7 @@ class Schedule(Plain):
         return not self.entries and not self.watch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retention(Plain):
     """Which old runs may go. Both at 0 keep every run for ever."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dagfs.model.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unreached:
     """A file or folder of this machine that a step's text names, and that is not there where it would run."""
 
@@ -21,7 +21,7 @@ class Unreached:
         return f"made by {self.maker!r}" if self.maker else "a folder of this machine"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Site:
     """Where one step would run."""
 

@@ -9,9 +9,15 @@ from dagfs.executors.mail import smtp
 from dagfs.executors.program import program
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Process
-from dagfs.hooks.notifier import FAILURE, STEP, SUCCESS, WAIT, News
+from dagfs.hooks.notifier import FAILURE, STEP, SUCCESS, TROUBLE, WAIT, News
 
-_BLOCK = {FAILURE: "error_mail", STEP: "error_mail", SUCCESS: "info_mail", WAIT: "wait_mail"}
+_BLOCK = {
+    FAILURE: "error_mail",
+    STEP: "error_mail",
+    TROUBLE: "error_mail",
+    SUCCESS: "info_mail",
+    WAIT: "wait_mail",
+}
 
 
 @hookimpl
@@ -35,7 +41,8 @@ def notify(news: News) -> Sequence[Process]:
 def _is_wanted(news: News) -> bool:
     if news.what == STEP:
         return True
-    return news.what in _BLOCK and bool((news.dag_settings.get("mail_on") or {}).get(news.what))
+    when = FAILURE if news.what == TROUBLE else news.what
+    return when in _BLOCK and bool((news.dag_settings.get("mail_on") or {}).get(when))
 
 
 def _several(said: Any) -> list[str]:
@@ -43,17 +50,24 @@ def _several(said: Any) -> list[str]:
 
 
 def _subject(news: News, block: Mapping[str, Any]) -> str:
-    what = (
-        f"{news.dag.name} {news.state}" if news.what != STEP else f"{news.dag.name}: {news.step} {news.state}"
-    )
-    return " ".join(f"{block.get('prefix') or ''} {what} ({news.run.id})".split())
+    name = news.dag.name if news.dag else ""
+    if news.what == TROUBLE:
+        what = f"{news.subject}: {news.kind.replace('_', ' ')}"
+    elif news.what == STEP:
+        what = f"{name}: {news.step} {news.state}"
+    else:
+        what = f"{name} {news.state}"
+    run = f"({news.run.id})" if news.run else ""
+    return " ".join(f"{block.get('prefix') or ''} {what} {run}".split())
 
 
 def _text(news: News) -> str:
     """The state of everything in a table that reads well in any mail program."""
-    lines = [f"DAG      {news.dag.name}", f"run      {news.run.id}", f"attempt  {news.attempt}"]
+    lines = [f"DAG      {news.dag.name}"] if news.dag else []
+    lines += [f"trouble  {news.kind}", f"about    {news.subject}"] if news.what == TROUBLE else []
+    lines += [f"run      {news.run.id}", f"attempt  {news.attempt}"] if news.run else []
     lines += [f"step     {news.step}"] if news.step else []
-    lines += [f"state    {news.state}"]
+    lines += [f"state    {news.state}"] if news.state else []
     lines += [f"reason   {news.reason}"] if news.reason else []
     lines += [f"time     {news.time}", f"folder   {news.cwd}", ""]
     width = max((len(name) for name in news.steps), default=0)

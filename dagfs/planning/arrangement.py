@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from dagfs.model.graph import topological
+from dagfs.model.value import field, frozen, mutable
 
 Depends = Mapping[str, Collection[str]]
 _SWEEPS = 8
@@ -27,7 +27,7 @@ _BEND_SIZE = 10.0
 _ROUNDING = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """One step's box; `x` and `y` are its upper left corner, in pixels."""
 
@@ -39,7 +39,7 @@ class Placed:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edge:
     """A line from the step `source` to one that depends on it, through `points` (x, y)."""
 
@@ -48,7 +48,7 @@ class Edge:
     points: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrangement:
     """A whole picture's geometry, in pixels."""
 
@@ -60,7 +60,7 @@ class Arrangement:
     """Layers follow each other downwards; otherwise to the right."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spacing:
     """Distances in pixels."""
 
@@ -69,7 +69,7 @@ class Spacing:
     margin: float = 16
 
 
-@dataclass(slots=True)
+@mutable
 class _Grid:
     """Steps and bends of edges as numbers, each in a layer."""
 

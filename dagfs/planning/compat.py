@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -11,12 +10,13 @@ from dagfs.model.dag import Dag, Mark, Step
 from dagfs.model.edit import Change, Edit, Evidence
 from dagfs.model.fingerprint import Classify, FieldClass, dag_fields, fingerprint, step_fields
 from dagfs.model.run import Attempt
+from dagfs.model.value import field, frozen
 from dagfs.planning.usage import is_opaque, names_in, used_names
 
 Pair = tuple[str | None, str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Basis:
     """What an attempt's work answers to."""
 

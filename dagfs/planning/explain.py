@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -16,6 +17,7 @@ WORDS = {
     Action.ADOPT: "adopt",
     Action.RUN: "run",
     Action.LEAVE: "leave",
+    Action.DEFER: "defer",
 }
 _MEANING = {
     FieldClass.IDENTITY: "changes what the run is",
@@ -35,22 +37,28 @@ def decision_row(decision: Decision) -> tuple[str, str, str]:
 
 def verdict_line(plan: Plan) -> str:
     """The plan's first line."""
-    run = sum(decision.action is Action.RUN for decision in plan.decisions)
-    adopt = sum(decision.action is Action.ADOPT for decision in plan.decisions)
-    leave = sum(decision.action is Action.LEAVE for decision in plan.decisions)
-    keep = len(plan.decisions) - run - adopt - leave
-    what = ", ".join(
-        f"{count} {word}"
-        for count, word in ((keep, "kept"), (adopt, "adopted"), (run, "to run"), (leave, "left"))
-        if count
-    )
-    head = {
-        Verdict.COMPATIBLE: "compatible",
-        Verdict.NEEDS_ANSWER: "needs an answer",
-        Verdict.REFUSED: "refused",
-        Verdict.NOTHING_TO_DO: "nothing to do",
-    }[plan.verdict]
-    return f"{head}: {what}"
+    return verdict_words(plan.verdict, [decision.action for decision in plan.decisions])
+
+
+def verdict_words(verdict: Verdict, actions: Sequence[Action]) -> str:
+    """`compatible: 2 kept, 3 to run`."""
+    counted = {
+        "kept": sum(action.is_keep for action in actions),
+        "adopted": actions.count(Action.ADOPT),
+        "to run": actions.count(Action.RUN),
+        "deferred": actions.count(Action.DEFER),
+        "left": actions.count(Action.LEAVE),
+    }
+    what = ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+    return f"{VERDICTS[verdict]}: {what}"
+
+
+VERDICTS = {
+    Verdict.COMPATIBLE: "compatible",
+    Verdict.NEEDS_ANSWER: "needs an answer",
+    Verdict.REFUSED: "refused",
+    Verdict.NOTHING_TO_DO: "nothing to do",
+}
 
 
 def finding_line(finding: Finding, plan: Plan) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from dagfs.model.dag import Dag
 from dagfs.model.graph import children
 from dagfs.model.state import RunState, StepState
+from dagfs.model.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How a step ended, as far as the steps behind it care."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from dagfs.model.dag import Condition, RepeatPolicy, RetryPolicy, Step
 from dagfs.model.pattern import BadPattern, found_in
 from dagfs.model.state import StepState
+from dagfs.model.value import frozen
 from dagfs.planning.frontier import Outcome
 
 _LONGEST_TEXT = 1 << 20
@@ -16,7 +16,7 @@ _ENDS_IT = ("stop", "kill", "lost", "waiting", "rejected")
 """Causes behind which nothing is tried or repeated."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """How the process of a step ended."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from dagfs.model.graph import topological
+from dagfs.model.value import frozen
 from dagfs.planning.arrangement import layers
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One step's line."""
 

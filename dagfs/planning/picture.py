@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from dagfs.model.state import StepState
+from dagfs.model.value import field, frozen
 from dagfs.planning.arrangement import Arrangement, Edge, Placed, arrange
 
 _FONT = "ui-sans-serif, system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
@@ -20,6 +20,8 @@ _LINE = 16.0
 _WIDEST = 190.0
 """Pixels of a line of a name; longer names go on in a second one."""
 _MOST_LINES = 3
+_ROOM = 88.0
+"""Pixels for the words below a name, in a picture that is to keep its shape while they change."""
 _PADDING = 12.0
 _INK, _LINES, _GROUND = "#1f2933", "#9aa5b1", "#ffffff"
 _COLOURS: Mapping[str, tuple[str, str]] = {
@@ -42,7 +44,7 @@ _PLAIN = ("#f0f4f8", "#627d98")
 _NARROW, _WIDE = frozenset("iljtfrI.,:;|!'()[]{}/ -\"`"), frozenset("mwMW@%")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sketch:
     """What is to be seen: a graph, and how each step stands where it is that of a run."""
 
@@ -51,6 +53,15 @@ class Sketch:
     states: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     """A few more words on a step, shown when one points at it."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What stands below a step's name in place of its state: a word or two."""
+    classes: Mapping[str, str] = field(default_factory=dict)
+    """More classes for a step's box, for the style sheet of a page: `kept`, `chosen`."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Where a click on a step's box leads."""
+    is_live: bool = False
+    """It is part of a page: boxes say which step they are (`data-step`), and keep their size whatever the
+    words below their names."""
 
 
 # -- SVG -----------------------------------------------------------------------------------------
@@ -63,15 +74,17 @@ def svg(sketch: Sketch, *, down: bool | None = None) -> str:
 
 def plan_picture(sketch: Sketch, *, down: bool | None = None) -> Arrangement:
     """Where everything in the picture goes."""
-    return arrange(sketch.depends, {name: _size(name, sketch) for name in sketch.depends}, down=down)
+    return arrange(sketch.depends, {name: box_size(name, sketch) for name in sketch.depends}, down=down)
 
 
 def draw(sketch: Sketch, plan: Arrangement) -> str:
     """An arrangement of the sketch as SVG."""
     width, height = max(plan.width, 60), max(plan.height, 40)
+    # What is an image has nothing in it that can be reached.
+    role = "group" if sketch.is_live else "img"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{_xml(_told(sketch))}" '
+        f'width="{width:.0f}" height="{height:.0f}" role="{role}" aria-label="{_xml(_told(sketch))}" '
         f'font-family="{_FONT}" font-size="{_SIZE:g}">',
         f"<title>{_xml(sketch.title)}</title>",
         f'<rect class="ground" width="100%" height="100%" fill="{_GROUND}"/>',
@@ -101,11 +114,8 @@ def _box(box: Placed, sketch: Sketch) -> Iterator[str]:
     state = sketch.states.get(box.name, "")
     fill, edge = _COLOURS.get(state, _PLAIN)
     dash = ' stroke-dasharray="4 3"' if state in (StepState.NOT_STARTED, StepState.UPSTREAM_FAILED) else ""
-    parents = _few(list(dict.fromkeys(sketch.depends[box.name])))
-    words = [box.name + (f": {state}" if state else ""), sketch.notes.get(box.name, "")]
-    words += [f"after {parents}"] if parents else []
-    yield f'<g class="step {_xml(state or "plain")}">'
-    yield f"<title>{_xml(chr(10).join(word for word in words if word))}</title>"
+    said = _word(box.name, sketch)
+    yield _opening(box.name, sketch)
     yield (
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="6" '
         f'fill="{fill}" stroke="{edge}" stroke-width="1.4"{dash}/>'
@@ -114,10 +124,28 @@ def _box(box: Placed, sketch: Sketch) -> Iterator[str]:
     for line in wrapped(box.name):
         yield f'<text x="{box.x + _PADDING:.1f}" y="{y:.1f}" fill="{_INK}">{_xml(line)}</text>'
         y += _LINE
-    if state:
+    if said:
         place = f'x="{box.x + _PADDING:.1f}" y="{y - 1:.1f}"'
-        yield f'<text {place} font-size="11" fill="{edge}">{_xml(state.replace("_", " "))}</text>'
-    yield "</g>"
+        yield f'<text {place} class="word" font-size="11" fill="{edge}">{_xml(said)}</text>'
+    yield "</a></g>" if box.name in sketch.links else "</g>"
+
+
+def _opening(name: str, sketch: Sketch) -> str:
+    """How a step's box begins: what it is, for those who point at it, click it or style it."""
+    state = sketch.states.get(name, "")
+    classes = " ".join(word for word in ("step", state or "plain", sketch.classes.get(name, "")) if word)
+    parents = _few(list(dict.fromkeys(sketch.depends[name])))
+    told = [name + (f": {state}" if state else ""), sketch.notes.get(name, "")]
+    told += [f"after {parents}"] if parents else []
+    whose = f' data-step="{_xml(name)}"' if sketch.is_live else ""
+    link = f'<a href="{_xml(sketch.links[name])}">' if name in sketch.links else ""
+    title = _xml("\n".join(word for word in told if word))
+    return f'<g class="{_xml(classes)}"{whose}>{link}<title>{title}</title>'
+
+
+def _word(name: str, sketch: Sketch) -> str:
+    """What stands below a step's name."""
+    return sketch.words.get(name) or sketch.states.get(name, "").replace("_", " ")
 
 
 def _few(names: list[str], most: int = 12) -> str:
@@ -161,12 +189,13 @@ def _xml(text: str) -> str:
 # -- text in boxes -------------------------------------------------------------------------------
 
 
-def _size(name: str, sketch: Sketch) -> tuple[float, float]:
+def box_size(name: str, sketch: Sketch) -> tuple[float, float]:
     """Width and height of a step's box."""
     lines = wrapped(name)
-    state = sketch.states.get(name, "")
-    width = max([text_width(line) for line in lines] + [text_width(state) * 11 / _SIZE])
-    return max(width, 34) + 2 * _PADDING, _PADDING + _LINE * (len(lines) + bool(state))
+    said = _word(name, sketch)
+    below = _ROOM if sketch.is_live else text_width(said) * 11 / _SIZE
+    width = max([text_width(line) for line in lines] + [below])
+    return max(width, 34) + 2 * _PADDING, _PADDING + _LINE * (len(lines) + bool(said))
 
 
 def text_width(text: str) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from dagfs.model.dag import Dag, Executor, Step
 from dagfs.model.profile import Placement, Profile
 from dagfs.model.reference import Reference, references
 from dagfs.model.site import Unreached
+from dagfs.model.value import replace
 from dagfs.planning.usage import names_in
 
 _WILD = re.compile(r"[*?\[]")

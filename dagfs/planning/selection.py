@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
 from dagfs.model.dag import Dag
 from dagfs.model.graph import children, closure
+from dagfs.model.spelling import get_close_matches
 from dagfs.model.state import StepState
+from dagfs.model.value import frozen
 
 States = Mapping[str, StepState]
 
@@ -33,7 +33,7 @@ class BadSelection(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """The steps that a retry is asked to run; each field is an expression, empty for none."""
 
@@ -48,6 +48,22 @@ class Selection:
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.to or self.afresh)
+
+    def of_child(self, child: str) -> Selection:
+        """What of it is about a child: `CHILD/STEPS`."""
+        own = [f"{sign}{rest}" for sign, pattern, rest in self.below() if fnmatchcase(child, pattern)]
+        return Selection(",".join(own), only=self.only) if own else Selection()
+
+    def own(self) -> list[str]:
+        """The terms about the run itself. BadSelection for a quote that is not closed."""
+        return [("-" if away else "") + term for away, term in _terms(self.steps) if "/" not in term]
+
+    def below(self) -> Iterator[tuple[str, str, str]]:
+        """The terms about children: their sign, which children, and which of their steps."""
+        for takes_away, term in _terms(self.steps):
+            pattern, slash, rest = term.partition("/")
+            if slash:
+                yield "-" if takes_away else "", pattern, rest
 
     def as_data(self) -> dict[str, Any]:
         """Only what is said."""
@@ -71,7 +87,7 @@ class Selection:
         return [*found, ("--to", self.to)] if self.to else found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """A selection's meaning for one graph."""
 
@@ -91,7 +107,7 @@ class Scope:
 
 def scope_of(selection: Selection, dag: Dag, states: States) -> Scope:
     """What a selection means for a run whose steps stand as `states` say. BadSelection."""
-    steps = selected(selection.steps, dag, states) if selection.steps else None
+    steps = _own(selection, dag, states) if selection.steps else None
     if selection.afresh:
         steps = frozenset(dag.by_name)
     bound = None
@@ -100,6 +116,14 @@ def scope_of(selection: Selection, dag: Dag, states: States) -> Scope:
     if steps is not None and bound is not None:
         steps &= bound
     return Scope(steps, bound, selection.only)
+
+
+def _own(selection: Selection, dag: Dag, states: States) -> frozenset[str]:
+    """The steps of the run itself; none where only steps of children are named."""
+    own = selection.own()
+    if not own and any(True for _ in selection.below()):
+        return frozenset()
+    return selected(",".join(own), dag, states)
 
 
 def selected(expression: str, dag: Dag, states: States) -> frozenset[str]:
@@ -127,7 +151,7 @@ def _terms(expression: str) -> Iterator[tuple[bool, str]]:
             yield takes_away, term[1:].lstrip() if takes_away else term
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Term:
     """Reads one term against a graph."""
 

@@ -53,17 +53,30 @@ class Census:
         self._active: dict[str, Counted] = {}
         self._last: dict[str, Counted] = {}
         self._wounded: dict[str, Counted] = {}
+        self._died: list[Counted] = []
         self._older: deque[str] = deque()
         self._began = False
 
     def refresh(self) -> None:
         """Look at runs that are new, and again at those that went on."""
+        # What lay there dead when this scheduler began is no news, unless it went on a moment before.
+        news = {*self._active, *self._known} if not self._began else None
         fresh = self._new_ids()
-        newly = {run.id: run for run in self._look([*fresh, *self._active])}
+        self._renew([*fresh, *self._active], news)
         self._seen.update(fresh)
-        for run_id in list(self._active):
-            self._active.pop(run_id)
+
+    def look_at_active(self) -> None:
+        """Look again at the runs that went on."""
+        if self._active:
+            self._renew(list(self._active))
+
+    def _renew(self, run_ids: Collection[str], news: Collection[str] | None = None) -> None:
+        """Look at runs, among them all that went on. `news` are those whose death is news, None for all."""
+        newly = {run.id: run for run in self._look(run_ids)}
+        self._active.clear()
         for run in newly.values():
+            if run.state == RunState.INTERRUPTED and (news is None or run.id in news):
+                self._died.append(run)
             self._take(run)
 
     def _new_ids(self) -> list[str]:
@@ -132,6 +145,11 @@ class Census:
     def wounded(self) -> list[Counted]:
         """Runs that failed or were interrupted, as they were when they were looked at."""
         return list(self._wounded.values())
+
+    def died(self) -> list[Counted]:
+        """Runs whose engines were found dead since the last call."""
+        found, self._died = self._died, []
+        return found
 
     def forget(self, run_id: str) -> None:
         """Nothing is to be done about a run that failed."""

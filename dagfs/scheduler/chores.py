@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from dagfs.engine.location import now as clock_now
+from dagfs.model.dag import RetryPolicy
+from dagfs.model.state import RunState
 from dagfs.scheduler.again import next_retry, reason
 from dagfs.scheduler.census import Census, Counted
 from dagfs.scheduler.inbox import Inbox
@@ -16,7 +19,12 @@ from dagfs.store.layout import HomePaths
 from dagfs.store.ledger import Ledger
 
 LOOK_SEC = 1.0
-_RETRY_SEC = 10.0
+_RUNS_SEC = 2.0
+"""Between two looks at the runs that go on, where they are few."""
+_FEW = 50
+_ALL_SEC = 10.0
+"""Between two looks for runs that others began, where failed ones are retried."""
+_ALL_IDLE_SEC = 30.0
 _CLEAN_SEC = 3600.0
 _FIRST_CLEAN_SEC = 60.0
 
@@ -36,7 +44,7 @@ class Chores:
         self._home, self._ledger, self._shelf, self._census = home, ledger, shelf, census
         self._scheduler, self._launcher = scheduler, launcher
         self._inbox = Inbox(home.root, ledger)
-        self._next_look = self._next_retry = 0.0
+        self._next_look = self._next_runs = self._next_all = 0.0
         self._next_clean = time.monotonic() + _FIRST_CLEAN_SEC
 
     def do(self) -> None:
@@ -46,10 +54,9 @@ class Chores:
             self._next_look = moment + LOOK_SEC
             if any(dag.schedule.watch for dag in dags):
                 self._look_for_files()
-        if moment >= self._next_retry:
-            self._next_retry = moment + _RETRY_SEC
-            if any(dag.retry_policy.limit for dag in dags):
-                self._retry_failed()
+        if moment >= self._next_runs:
+            self._next_runs = moment + _RUNS_SEC
+            self._look_at_runs(moment)
         if moment >= self._next_clean:
             self._next_clean = moment + _CLEAN_SEC
             if any(not dag.retention.is_empty for dag in dags):
@@ -64,10 +71,30 @@ class Chores:
                     self._scheduler.submit(job)
                     self._inbox.had(dag, job)
 
-    def _retry_failed(self) -> None:
-        self._census.refresh()
+    def _look_at_runs(self, moment: float) -> None:
         dags = self._shelf.dags.values()
         policies = {dag.name: dag.retry_policy for dag in dags if dag.retry_policy.limit}
+        if moment >= self._next_all:
+            self._next_all = moment + (_ALL_SEC if policies else _ALL_IDLE_SEC)
+            self._census.refresh()
+        elif len(self._census.active) <= _FEW:
+            self._census.look_at_active()
+        self._tell_of_dead(policies)
+        self._retry_failed(policies)
+
+    def _tell_of_dead(self, policies: Mapping[str, RetryPolicy]) -> None:
+        """Engines that were killed can tell nobody."""
+        for run in self._census.died():
+            now = self._census.look_again(run.id)
+            if now is not None and now.state == RunState.INTERRUPTED:
+                policy = policies.get(run.dag)
+                goes_on = policy is not None and next_retry(run, policy, clock_now()) is not None
+                then = (
+                    "the scheduler goes on with it" if goes_on else f"`dagfs retry {run.id}` goes on with it"
+                )
+                self._ledger.note("engine_died", dag=run.dag, run=run.id, then=then)
+
+    def _retry_failed(self, policies: Mapping[str, RetryPolicy]) -> None:
         for run in self._census.wounded:
             policy = policies.get(run.dag)
             when = next_retry(run, policy, clock_now()) if policy else None

@@ -191,8 +191,7 @@ class Dispatch:
             return
         entries, broken = self._queue.survey()
         for run_id in broken:
-            self._ledger.note("set_aside", run=run_id, reason="its record is damaged")
-            self._queue.set_aside(run_id, "its record is damaged")
+            self._set_aside(run_id, "its record is damaged")
         room = self._room()
         busy = {held.job.run for held in self._held} | self._starting.keys()
         for entry in entries:
@@ -210,10 +209,14 @@ class Dispatch:
         try:
             text = self._queue.spec(entry.id)
         except DagfsError as error:
-            self._queue.set_aside(entry.id, error.message)
+            self._set_aside(entry.id, error.message, dag=entry.dag)
             return
         room.take(place)
         self.launch(job_of(entry, text))
+
+    def _set_aside(self, run_id: str, why: str, **more: str) -> None:
+        self._ledger.note("set_aside", run=run_id, reason=why, **more)
+        self._queue.set_aside(run_id, why)
 
     def _room(self) -> Room:
         places = [Place(job.dag, job.queue) for job in self._starting.values()]

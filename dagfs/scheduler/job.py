@@ -33,6 +33,8 @@ class Job:
     queued: bool = False
     """It comes from the queue."""
     reason: str = ""
+    profile: str = ""
+    """Where its steps run in place of what the spec says."""
     retry: bool = False
     """The run exists: go on with it as `dagfs retry` would."""
     tries: int = 0
@@ -51,6 +53,7 @@ def waiting_of(job: Job, moment: datetime) -> Waiting:
         params=job.params,
         reason=job.reason,
         limit=job.limit,
+        profile=job.profile,
     )
 
 
@@ -67,6 +70,7 @@ def job_of(entry: Waiting, text: bytes) -> Job:
         limit=entry.limit,
         queued=True,
         reason=entry.reason,
+        profile=entry.profile,
     )
 
 

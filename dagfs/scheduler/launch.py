@@ -15,6 +15,7 @@ from dagfs.scheduler.spawner import Spawner
 AT_ONCE = max(16, 4 * (os.cpu_count() or 1))
 """So many commands begin at once; what is due beside them follows as soon as one of them has begun."""
 _SLOW_SEC = 3.0
+_WELL = (ExitCode.DONE, ExitCode.NOTHING_TO_DO)
 
 
 class CannotStart(DagfsError):
@@ -32,6 +33,8 @@ class Processes:
         self._wanted: deque[Job] = deque()
         self._going: dict[int, tuple[Job, float]] = {}
         self._refused: list[Started] = []
+        self._commands: dict[int, str] = {}
+        self._failed: list[tuple[str, str]] = []
 
     def start(self, job: Job) -> None:
         """Begin to start a run; `ended` tells what came of it."""
@@ -43,10 +46,14 @@ class Processes:
         for run in runs:
             self.command("stop", run)
 
-    def command(self, *words: str) -> None:
-        """Have another command of this home run; nobody waits for it. DagfsError where that cannot be."""
+    def command(self, *words: str, text: bytes = b"") -> None:
+        """Have another command of this home run, with `text` on its standard input; nobody waits for it.
+
+        DagfsError where that cannot be.
+        """
         try:
-            self._spawner.ask([*self._base, *words])
+            ticket = self._spawner.ask([*self._base, *words], text)
+            self._commands[ticket] = " ".join(words)
         except OSError as error:
             raise CannotStart(f"cannot start `dagfs {words[0]}`: {error.strerror}") from None
 
@@ -57,7 +64,15 @@ class Processes:
         for each in self._spawner.ended():
             if each.ticket in self._going:
                 found.append(Started(self._going.pop(each.ticket)[0], each.code, each.error))
+            command = self._commands.pop(each.ticket, "")
+            if command and each.code not in _WELL:
+                self._failed.append((command, each.error or f"it ended with {each.code}"))
         self._ask()
+        return found
+
+    def failed(self) -> list[tuple[str, str]]:
+        """Other commands that came to nothing since the last call, and why."""
+        found, self._failed = self._failed, []
         return found
 
     def _ask(self) -> None:
@@ -94,6 +109,7 @@ class Processes:
         """Start nothing more. What was begun goes on; commands have so many seconds to begin."""
         self._wanted.clear()
         self._going.clear()
+        self._commands.clear()
         self._spawner.close(patience)
 
 
@@ -103,6 +119,7 @@ def run_words(job: Job) -> list[str]:
     by_place = [value for name, value in job.params if name.isdigit()]
     why = ["--reason", job.reason] if job.reason else []
     queue = ["--queue", job.queue] if job.queue else []
+    queue += ["--profile", job.profile] if job.profile else []
     words = ["run", "--detach", "--id", job.run, "--name", job.dag, "--trigger", job.trigger, "--captured"]
     return [*words, *why, *queue, *named, "--", job.source, *by_place]
 

@@ -209,6 +209,11 @@ class Scheduler:
         return self._times.tracks
 
     @property
+    def is_behind(self) -> bool:
+        """There are new schedules whose beginning is still to be written down."""
+        return self._times.is_behind
+
+    @property
     def starting(self) -> list[str]:
         """Runs that are being started."""
         return self._dispatch.starting

@@ -6,26 +6,30 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.home import read_home
 from dagfs.engine.location import now as clock_now
 from dagfs.engine.reading import reading_options
+from dagfs.engine.trouble import Trouble, encode_trouble
 from dagfs.errors import DagfsError
 from dagfs.scheduler.census import Census
 from dagfs.scheduler.chores import LOOK_SEC, Chores
+from dagfs.scheduler.gazette import Gazette
 from dagfs.scheduler.launch import Processes
 from dagfs.scheduler.limits import limits_of
 from dagfs.scheduler.loop import Scheduler
-from dagfs.scheduler.notify import Notifier
 from dagfs.scheduler.report import status_of
 from dagfs.scheduler.shelf import Shelf
+from dagfs.scheduler.systemd import Systemd
 from dagfs.scheduler.watch import Watcher
+from dagfs.spec.parse import Options
 from dagfs.store.ledger import Ledger
 from dagfs.store.process import identity
 from dagfs.store.waiting import Queue
@@ -58,13 +62,14 @@ class Service:
 
     def __init__(self, engine: Engine, say: Callable[[str], None], *, stop_runs: bool = False) -> None:
         """`say` is told in a line whatever happens; with `stop_runs` its end stops every run."""
-        home = engine.home
-        self._engine, self._say, self._stop_runs = engine, say, stop_runs
+        home = self._home = engine.home
+        self._executors, self._say, self._stop_runs = engine.plugins.executors, say, stop_runs
         self.ledger = Ledger(home.disk, home.paths.scheduler, clock_now, self._told)
         self.queue = Queue(home.disk, home.paths.scheduler)
         self.census = Census(home.store, self.ledger.status().get("active", ()))
         self.launcher = Processes(home.paths.root, plugins=home.settings.plugins is not False)
-        self.shelf = Shelf(home.paths, reading_options(home, executors=engine.plugins.executors))
+        self._options = reading_options(home, executors=self._executors)
+        self.shelf = Shelf(home.paths, self._options)
         self.scheduler = Scheduler(
             self.ledger,
             self.queue,
@@ -75,11 +80,13 @@ class Service:
             limits=limits_of(home.settings),
         )
         self._chores = Chores(home.paths, self.ledger, self.shelf, self.census, self.scheduler, self.launcher)
-        self._notifier = Notifier(os.environ)
+        self._gazette = Gazette(self._claim_news)
+        self._systemd = Systemd(os.environ)
         self._wishes = _Wishes()
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._watcher = Watcher(home.paths.dags, self.wake)
         self._began = clock_now()
+        self._settled: list[Path] = []
         self._lag = 0.0
         self._error = self._told_problem = ""
         self._next_rescan = 0.0
@@ -89,7 +96,7 @@ class Service:
 
     def run(self) -> int:
         """Work until a signal asks it to end; the signal's number."""
-        self._engine.home.store.ensure()
+        self._home.store.ensure()
         self.ledger.prepare()
         asked = self._catch_signals()
         self.launcher.prepare()
@@ -100,7 +107,7 @@ class Service:
             while self.shelf.is_unfinished and not self._wishes.stop:
                 self._rescan()
             self.ledger.note("scheduler_started", pid=os.getpid(), dags=len(self.shelf.dags))
-            self._notifier.tell("READY=1")
+            self._systemd.tell("READY=1")
             while not self._wishes.stop:
                 self._wait(self._step())
         finally:
@@ -142,7 +149,7 @@ class Service:
         return asked
 
     def _end(self) -> None:
-        self._notifier.tell("STOPPING=1")
+        self._systemd.tell("STOPPING=1")
         signal.set_wakeup_fd(-1)
         self._watcher.stop()
         with suppress(DagfsError):
@@ -171,28 +178,31 @@ class Service:
             older = self.census.look_at_older()
             self._live(wake)
             self._error = ""
+            self._tell_people()
         except DagfsError as error:
             return self._trouble(error.message)
         except Exception as error:  # noqa: BLE001 - whatever it is, all other DAGs are still to be started
             return self._trouble(f"{type(error).__name__}: {error}")
         pause = self._pause(wake)
-        if self.shelf.is_unfinished:
+        if self.shelf.is_unfinished or self._settled or self.scheduler.is_behind:
             return 0.0
         return min(pause, _OLDER_SEC) if older else pause
 
     def _trouble(self, message: str) -> float:
         if message != self._error:
             self._error = message
-            self._say(f"error: {message}")
+            self.ledger.note("error", reason=message)
         with suppress(DagfsError):
             self._write_status(None)
+        with suppress(DagfsError):
+            self._tell_people()
         return _AFTER_ERROR_SEC
 
     def _pause(self, wake: datetime | None) -> float:
         """Never long, so that a clock that was set, or a machine that slept, is noticed soon."""
         pause = LOOK_SEC
-        if self._notifier.watchdog_sec:
-            pause = min(pause, self._notifier.watchdog_sec / 3)
+        if self._systemd.watchdog_sec:
+            pause = min(pause, self._systemd.watchdog_sec / 3)
         if wake is not None:
             pause = min(pause, (wake - clock_now()).total_seconds())
         settled = self._watcher.next_settled()
@@ -203,21 +213,43 @@ class Service:
     # -- files --------------------------------------------------------------------------------
 
     def _notice_files(self) -> None:
-        paths, folders = self._watcher.settled()
+        settled, folders = self._watcher.settled()
+        self._settled += settled
         waiting = self.shelf.has_unsettled or self.shelf.is_unfinished
         if folders or waiting or time.monotonic() >= self._next_rescan:
-            self._rescan(paths)
-        elif paths:
-            self._took(self.shelf.look(paths))
+            self._rescan(self._settled)
+            self._settled = self._settled if self.shelf.is_unfinished else []
+        elif self._settled:
+            self._took(self._look())
 
-    def _rescan(self, settled: list[Any] | None = None) -> None:
+    def _look(self) -> set[str]:
+        """Look at files that have settled, a slice of them where they are many."""
+        deadline = time.monotonic() + _SLICE_SEC
+        changed: set[str] = set()
+        while self._settled and time.monotonic() < deadline:
+            changed |= self.shelf.look([self._settled.pop()])
+        return changed
+
+    def _rescan(self, settled: Sequence[Path] = ()) -> None:
         if self._watcher.check():
             self._tell_watching()
+        self._notice_base()
         deadline = time.monotonic() + _SLICE_SEC
         enough = lambda: self._wishes.stop or time.monotonic() > deadline  # noqa: E731
-        self._took(self.shelf.rescan(settled or (), enough))
+        self._took(self.shelf.rescan(settled, enough))
         every = UNWATCHED_SEC if self._watcher.problem else RESCAN_SEC
         self._next_rescan = time.monotonic() + every
+
+    def _notice_base(self) -> None:
+        """Another base.yaml is another reading of every file. One that cannot be read leaves all as it is."""
+        with suppress(DagfsError):
+            options = reading_options(self._home, executors=self._executors)
+            if options != self._options:
+                self._read_anew(options)
+
+    def _read_anew(self, options: Options) -> None:
+        self._options = options
+        self.shelf.renew(options)
 
     def _took(self, changed: set[str]) -> None:
         for key in sorted(changed):
@@ -237,21 +269,44 @@ class Service:
 
     def _reload(self) -> None:
         self._wishes.reload = False
-        settings = read_home(self._engine.home.paths.root).settings
+        self._home = read_home(self._home.paths.root)
+        settings = self._home.settings
         self.scheduler.configure(settings.timezone, limits_of(settings))
         self.launcher.renew()
         self.ledger.note("reloaded")
-        self._rescan(list(self.shelf.dags))
+        self._read_anew(reading_options(self._home, executors=self._executors))
+        self._rescan()
 
-    # -- what it says of itself ---------------------------------------------------------------
+    # -- what it says -------------------------------------------------------------------------
+
+    def _tell_people(self) -> None:
+        """Have notifiers told, each time in a process of its own: a plugin may take its time, or die."""
+        for trouble in self._gazette.due():
+            self.launcher.command("scheduler", "--tell", text=encode_trouble(self._with_spec(trouble)))
+        for command, why in self.launcher.failed():
+            self.ledger.note("command_failed", command=command, reason=why)
+
+    def _with_spec(self, trouble: Trouble) -> Trouble:
+        """With the last good version of the file that it is about."""
+        dags = self.shelf.dags
+        named = (each for each in dags.values() if each.name == trouble.subject)
+        dag = dags.get(trouble.subject) or next(named, None)
+        return replace(trouble, file=str(dag.path), text=dag.text) if dag else trouble
+
+    def _claim_news(self, key: str) -> bool:
+        try:
+            return self.ledger.claim_news(key)
+        except DagfsError:
+            # On a full disk there is the more to be told.
+            return True
 
     def _live(self, wake: datetime | None) -> None:
-        if self._notifier.watchdog_sec:
-            self._notifier.tell("WATCHDOG=1")
+        if self._systemd.watchdog_sec:
+            self._systemd.tell("WATCHDOG=1")
         if time.monotonic() - self._alive >= ALIVE_SEC - 1:
             self._write_status(wake)
             count = len(self.scheduler.tracks)
-            self._notifier.tell(f"STATUS={count} schedules, next {wake.isoformat() if wake else 'none'}")
+            self._systemd.tell(f"STATUS={count} schedules, next {wake.isoformat() if wake else 'none'}")
 
     def _write_status(self, wake: datetime | None, *, stopped: bool = False) -> None:
         self._alive = time.monotonic()
@@ -275,5 +330,6 @@ class Service:
         )
 
     def _told(self, record: dict[str, Any]) -> None:
+        self._gazette.hear(record)
         words = [f"{key}={value}" for key, value in record.items() if key not in ("time", "event")]
         self._say(f"{record['time']} {record['event']} {' '.join(words)}".rstrip())

@@ -61,6 +61,7 @@ class Shelf:
         self._home, self._options, self._clock = home, options, clock
         self.dags: dict[str, Shelved] = {}
         self._unsettled: dict[str, Stamp] = {}
+        self._stale: set[str] = set()
         self.is_unfinished = False
         """The last look at all files was broken off."""
 
@@ -74,10 +75,9 @@ class Shelf:
         self.is_unfinished = False
         there: set[str] = set()
         changed: set[str] = set()
-        for path in dags.names(self._home):
-            key = str(path.relative_to(self._home.dags))
+        for key, entry in dags.entries(self._home):
             there.add(key)
-            if self._look(key, path, str(path) in known_settled):
+            if self._look(key, entry, entry.path in known_settled):
                 changed.add(key)
                 if enough():
                     self.is_unfinished = True
@@ -87,12 +87,17 @@ class Shelf:
             changed.add(key)
         return changed
 
+    def renew(self, options: Options) -> None:
+        """From now on read files so, and with the next `rescan` all of them again."""
+        self._options = options
+        self._stale = set(self.dags)
+
     def look(self, paths: Iterable[Path]) -> set[str]:
         """Look at some files that have settled; the keys of those that came, changed or went."""
         changed: set[str] = set()
         for path in paths:
-            key = os.path.relpath(path, self._home.dags)
-            if key.startswith("..") or not dags.is_dag_name(path.name):
+            key = str(path).removeprefix(f"{self._home.dags}/")
+            if key.startswith("/") or not dags.is_dag_name(path.name):
                 continue
             if path.is_file() and not path.is_symlink():
                 if self._look(key, path, settled=True):
@@ -106,14 +111,14 @@ class Shelf:
         """A file is being written, as far as can be seen."""
         return bool(self._unsettled)
 
-    def _look(self, key: str, path: Path, settled: bool) -> bool:
+    def _look(self, key: str, file: Path | os.DirEntry[str], settled: bool) -> bool:
         try:
-            info = path.stat()
+            info = file.stat()
         except OSError:
             return False
         stamp = (info.st_ino, info.st_size, info.st_mtime_ns)
         before = self.dags.get(key)
-        if before is not None and before.stamp == stamp:
+        if before is not None and before.stamp == stamp and key not in self._stale:
             self._unsettled.pop(key, None)
             return False
         young = abs(self._clock() - info.st_mtime) < SETTLED_SEC
@@ -121,7 +126,8 @@ class Shelf:
             self._unsettled[key] = stamp
             return False
         self._unsettled.pop(key, None)
-        self.dags[key] = read_file(key, path, stamp, self._options, before)
+        self._stale.discard(key)
+        self.dags[key] = read_file(key, Path(file), stamp, self._options, before)
         return True
 
     @property

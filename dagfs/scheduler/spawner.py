@@ -2,8 +2,8 @@
 
 That process, the spawner, is a program of its own with one thread (`dagfs.cli.spawner`): what it forks
 inherits neither the scheduler's threads nor its descriptors, and begins in milliseconds. The two talk
-through a socket: a request is a number and three descriptors (the words as JSON, standard input, standard
-error), the answer that number with an exit code.
+through a socket: a request is a number and four descriptors (the words as JSON, standard input, standard
+output, standard error), the answer that number with an exit code.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from dagfs.errors import ExitCode
 REQUEST = struct.Struct("!Q")
 REPLY = struct.Struct("!Qi")
 PROGRAM = "dagfs.cli.spawner"
-_ERROR_BYTES = 4096
 _BEGIN_AGAIN_SEC = 5.0
 _END_SEC = 1.0
+_ROOM = 150
+"""The zeros before a number make room in the command line for the titles of what is forked."""
 _TAKEN_SEC = 5.0
 _OF_THE_SERVICE = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS")
 """What systemd tells the scheduler alone."""
@@ -42,8 +43,16 @@ class Ended:
     ticket: int
     code: int
     """Its exit code; negative where a signal killed it."""
-    error: str = ""
-    """The first line of what it complained of."""
+    output: bytes = b""
+    """What it printed."""
+    said: str = ""
+    """What it complained of, on standard error."""
+
+    @property
+    def error(self) -> str:
+        """The first line of what it complained of."""
+        lines = (line.removeprefix("dagfs: ") for line in self.said.splitlines() if not line.startswith("  "))
+        return next((line for line in lines if line and "warning" not in line), "")
 
 
 class Spawner:
@@ -52,7 +61,7 @@ class Spawner:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: socket.socket | None = None
-        self._asked: dict[int, int] = {}
+        self._asked: dict[int, tuple[int, int]] = {}
         self._lost: list[int] = []
         self._tickets = 0
         self._is_old = False
@@ -73,18 +82,18 @@ class Spawner:
         OSError where it cannot be asked for now; nothing was started then.
         """
         self._tickets += 1
-        errors = os.memfd_create("errors")
+        answers = os.memfd_create("output"), os.memfd_create("errors")
         try:
-            self._send(json.dumps(list(words)).encode(), text, errors)
+            self._send(json.dumps(list(words)).encode(), text, answers)
         except BaseException:
-            os.close(errors)
+            _close(answers)
             raise
-        self._asked[self._tickets] = errors
+        self._asked[self._tickets] = answers
         return self._tickets
 
-    def _send(self, words: bytes, text: bytes, errors: int) -> None:
+    def _send(self, words: bytes, text: bytes, answers: tuple[int, int]) -> None:
         with _memory(words) as said, _memory(text) as given:
-            fds = [said.fileno(), given.fileno(), errors]
+            fds = [said.fileno(), given.fileno(), *answers]
             try:
                 self._put(fds)
             except (BrokenPipeError, ConnectionResetError):
@@ -120,10 +129,11 @@ class Spawner:
                 self._lose()
                 break
             ticket, code = REPLY.unpack(reply)
-            found.append(Ended(ticket, code, _first_error(self._asked.pop(ticket))))
+            output, errors = map(_taken, self._asked.pop(ticket))
+            found.append(Ended(ticket, code, output, errors.decode("utf-8", "replace")))
         lost, self._lost = self._lost, []
         gone = "the process that starts runs was ended"
-        found += [Ended(ticket, ExitCode.IO_ERROR, gone) for ticket in lost]
+        found += [Ended(ticket, ExitCode.IO_ERROR, said=gone) for ticket in lost]
         return found
 
     def keep_ready(self) -> None:
@@ -143,8 +153,8 @@ class Spawner:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
-        for fd in self._asked.values():
-            os.close(fd)
+        for answers in self._asked.values():
+            _close(answers)
         self._asked.clear()
         self._began = -_BEGIN_AGAIN_SEC
         self._reap(patience)
@@ -155,7 +165,7 @@ class Spawner:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", PROGRAM, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", PROGRAM, str(theirs.fileno()).zfill(_ROOM)],
                 env={name: value for name, value in os.environ.items() if name not in _OF_THE_SERVICE},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -177,8 +187,8 @@ class Spawner:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
-        for fd in self._asked.values():
-            os.close(fd)
+        for answers in self._asked.values():
+            _close(answers)
         self._lost += self._asked
         self._asked.clear()
         self._reap(0)
@@ -208,11 +218,13 @@ def _memory(data: bytes) -> BinaryIO:
     return file
 
 
-def _first_error(fd: int) -> str:
-    """The first line of an error, as people see it."""
-    try:
-        lines = os.pread(fd, _ERROR_BYTES, 0).decode("utf-8", "replace").splitlines()
-    finally:
+def _taken(fd: int) -> bytes:
+    """All that is in a file, which is closed."""
+    with open(fd, "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
         os.close(fd)
-    errors: Iterable[str] = (line.removeprefix("dagfs: ") for line in lines if not line.startswith("  "))
-    return next((line for line in errors if line and "warning" not in line), "")

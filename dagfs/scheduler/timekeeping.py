@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from dagfs.scheduler.shelf import Shelved
 from dagfs.store.ledger import Ledger
 
 _SECOND = timedelta(seconds=1)
+_SLICE_SEC = 0.1
+"""So long watermarks are written before anything else gets its turn."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Timekeeper:
         self._heap: list[tuple[datetime, int, str]] = []
         self._order = count()
         self._unsaved: set[str] = set()
+        self._is_stuck = False
 
     # -- which there are ----------------------------------------------------------------------
 
@@ -134,16 +138,24 @@ class Timekeeper:
             track.saved = until
 
     def save_left(self) -> None:
-        """Write down from when on new schedules are promised, as soon as the disk takes it."""
-        while self._unsaved:
+        """Write down since when new schedules are promised, some at a time, as soon as the disk takes it."""
+        deadline = time.monotonic() + _SLICE_SEC
+        while self._unsaved and time.monotonic() < deadline:
             key = next(iter(self._unsaved))
             if key in self.tracks:
                 try:
                     self.save(self.tracks[key])
                 except DagfsError as error:
                     self.tracks[key].error = error.message
+                    self._is_stuck = True
                     return
             self._unsaved.discard(key)
+        self._is_stuck = False
+
+    @property
+    def is_behind(self) -> bool:
+        """There is more to write down than one turn had time for."""
+        return bool(self._unsaved) and not self._is_stuck
 
     def went_back(self, moment: datetime) -> Iterator[Track]:
         """The tracks that are ahead of the clock, put right: ids see to it that nothing runs twice."""

@@ -14,7 +14,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
@@ -40,6 +51,17 @@ _REMOTE = frozenset(
         "virtiofs",
     )
 )
+_EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileClosedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+]
+"""What the system is asked for. Without it each look at a file would be an event as well."""
 QUIET_SEC = 0.2
 """How long nothing may happen to a file after it was closed or moved here."""
 _CREATED_SEC = 0.5
@@ -71,7 +93,7 @@ class Watcher:
         _LOG.addHandler(self._complaints)
         try:
             self._identity = _identity(self._folder)
-            observer.schedule(_Handler(self.noticed), str(self._folder), recursive=True)
+            observer.schedule(_Handler(self.noticed), str(self._folder), recursive=True, event_filter=_EVENTS)
             observer.start()
         except (OSError, RuntimeError) as error:
             self.problem = f"{self._folder} cannot be watched: {getattr(error, 'strerror', None) or error}"
@@ -151,8 +173,6 @@ class _Handler(FileSystemEventHandler):
         self._noticed = noticed
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in ("opened", "closed_no_write"):
-            return
         for path in (event.src_path, event.dest_path):
             if path:
                 self._noticed(event.event_type, os.fsdecode(path), event.is_directory)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from dagfs.errors import UsageError
+from dagfs.model.spelling import get_close_matches
 from dagfs.spec import keys as tables
 from dagfs.spec import node as nodes
 from dagfs.spec import yaml

@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
@@ -20,13 +19,14 @@ from referencing.exceptions import Unresolvable
 
 from dagfs.model.dag import Param
 from dagfs.model.pattern import BadPattern, check, found_in
+from dagfs.model.value import frozen
 
 _LONGEST_SHOWN = 180
 _DIGITS = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Violation:
     """A rule that does not hold. `name` is the parameter, or empty for all of them together."""
 

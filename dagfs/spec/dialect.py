@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Sequence_
-from dataclasses import dataclass, replace
 
 from dagfs.model.dag import Mark
+from dagfs.model.value import frozen, replace
 from dagfs.spec import keys
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence
 
@@ -17,7 +17,7 @@ _NO_DAG = re.compile(r"\S\s+\S|[|;&<>()'\"*]")
 """What the name of a DAG does not hold, and most commands do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dialect:
     """How a file is read."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.model.dag import Mark, Router, Step
+from dagfs.model.value import field, mutable
 
 
-@dataclass(slots=True)
+@mutable
 class Draft:
     """A step that was read, but whose name and dependencies may still be open."""
 

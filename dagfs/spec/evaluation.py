@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from dagfs.errors import DagfsError
 from dagfs.model.dag import Param, Step, Variable
+from dagfs.model.value import frozen, replace
 from dagfs.spec.posix import Unset
 from dagfs.spec.shelltext import ValueRefused, rewrite_shell
 from dagfs.spec.values import Scope, expand
@@ -36,7 +36,7 @@ class Unevaluable(DagfsError):
         self.path = path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evaluator:
     """How the texts of one dialect are read."""
 
@@ -129,7 +129,7 @@ def evaluate_params(
     declared: Sequence[Param],
     overrides: Sequence[tuple[str, str]],
     scope: Scope,
-    evaluator: Evaluator = Evaluator(),
+    evaluator: Evaluator = Evaluator(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
     """Every parameter's value, in order; each default may use the ones before it.
 
@@ -160,7 +160,7 @@ def _default(param: Param, scope: Scope, evaluator: Evaluator) -> str:
 def evaluate_env(
     entries: Iterable[Variable],
     scope: Scope,
-    evaluator: Evaluator = Evaluator(),
+    evaluator: Evaluator = Evaluator(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
     """Every entry's value, in order; each may use the ones before it, and its own name's outer value.
 

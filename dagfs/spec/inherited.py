@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.model.dag import Executor
+from dagfs.model.value import field, frozen
 from dagfs.spec import blocks, config, keys, policies, variables
 from dagfs.spec.node import Entry
 from dagfs.spec.reader import Fields, Reader
@@ -15,7 +15,7 @@ _BLOCKS = ("container", "ssh", "smtp", "registry_auths")
 """They are given to executors beside a step's own settings, as `dag_settings`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inherited:
     """Settings of the DAG, as far as its steps are read by them."""
 

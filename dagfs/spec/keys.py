@@ -9,9 +9,10 @@ Each place in a spec has one `Keys` table. A key's use is one of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
+
+from dagfs.model.value import field, frozen
 
 
 class Key(NamedTuple):
@@ -30,7 +31,7 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-@dataclass(frozen=True)
+@frozen
 class Keys:
     """The keys of one place. Names are in snake_case, separated by spaces."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 
 from dagfs.errors import Problem, SpecError
 from dagfs.model.dag import Dag, Mark
+from dagfs.model.value import frozen, replace
 from dagfs.spec import locals as local_dags
 from dagfs.spec import yaml
 from dagfs.spec.dialect import Dialect, detect, remarks
@@ -15,7 +15,7 @@ from dagfs.spec.reader import Reader
 from dagfs.spec.root import Base, RootReader
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """How to read a spec."""
 
@@ -35,7 +35,7 @@ class Options:
     """Whether its handlers apply; not for the run of a sub-DAG."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What came of reading a spec."""
 

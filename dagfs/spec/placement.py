@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from dagfs.model.dag import Approval, Executor
+from dagfs.model.value import replace
 from dagfs.spec import actions, calls, config, policies
 from dagfs.spec.drafts import Draft
 from dagfs.spec.node import Entry

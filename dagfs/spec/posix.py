@@ -5,9 +5,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dagfs.errors import DagfsError
+from dagfs.model.value import frozen
 
 _HEAD = re.compile(r"\$\{(?P<length>#)?(?P<name>[A-Za-z_][A-Za-z0-9_]*|[0-9]+)(?P<op>:?[-=+?]|##?|%%?)?")
 _LONGEST_CUT = 10_000
@@ -18,7 +18,7 @@ class Unset(DagfsError):
     """`${X:?word}` where X is not set: the word is the message."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expansion:
     """`${name op word}`, or the length of `name`; `end` is the place behind it."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from dagfs.model.dag import Variable
 from dagfs.model.profile import Placement, Profile
+from dagfs.model.spelling import get_close_matches
 from dagfs.spec.config import CANONICAL, canonical, snake
 
 KEYS: Mapping[str, str] = {

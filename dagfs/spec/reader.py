@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 
 from dagfs.errors import Problem
 from dagfs.model.dag import Mark
+from dagfs.model.spelling import get_close_matches
 from dagfs.spec.dialect import Dialect
 from dagfs.spec.keys import Key, Keys
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
@@ -45,7 +45,7 @@ class Reader:
             return None
         self._words_left -= len(known)
         folded = {each.lower(): each for each in known}
-        close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+        close = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
         return f"did you mean '{folded[close[0]]}'?" if close else None
 
     # -- mappings ------------------------------------------------------------------------------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass, field, replace
-from dataclasses import fields as fields_of
 from typing import Any
 
 from dagfs.model.dag import HANDLER_EVENTS, Dag, Mark, Param
 from dagfs.model.plain import Plain
+from dagfs.model.value import field, frozen, replace
+from dagfs.model.value import fields as fields_of
 from dagfs.spec import blocks, check, documents, keys, policies, steps, variables
 from dagfs.spec.dialect import TYPES
 from dagfs.spec.drafts import Draft, finish, name_drafts
@@ -28,7 +28,7 @@ _AROUND_BODY = (
 """What an inline body has from the DAG around it; its parameters are handed in."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Base:
     """What base.yaml says."""
 
@@ -176,7 +176,7 @@ def _completed(own: Plain, base: Plain) -> Plain:
     default = type(own)()
     told = {
         each.name: getattr(base, each.name)
-        for each in fields_of(own)  # type: ignore[arg-type]
+        for each in fields_of(type(own))
         if getattr(own, each.name) == getattr(default, each.name)
     }
     return replace(own, **told)  # type: ignore[type-var]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.model.reference import Reference, references
+from dagfs.model.value import field, frozen
 from dagfs.spec.printed import MISSING, printed
 
 _SEGMENT = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -17,7 +17,7 @@ _WORDS = frozenset(("consts", "params", "env", "steps", "foreach", "context", "d
 """What the references of Dagu 2 begin with."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRef:
     """What `${step.…}` can say about a step. Paths are absolute; empty and None mean: not there."""
 
@@ -30,7 +30,7 @@ class StepRef:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """Everything a reference may find. Values are final: nothing in them is ever expanded."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from dagfs.errors import DagfsError
 from dagfs.model.reference import PATTERN, Reference, references
+from dagfs.model.value import field, mutable
 from dagfs.spec.names import is_variable_name
 from dagfs.spec.scope import Scope
 
@@ -81,7 +81,7 @@ def rewrite_shell(
     return _Walk(text, table).run(), table.values
 
 
-@dataclass(slots=True)
+@mutable
 class _Table:
     """Which variable stands for which reference."""
 
@@ -110,7 +110,7 @@ class _Table:
         return not reference.path and reference.name in self.exported
 
 
-@dataclass(slots=True)
+@mutable
 class _Frame:
     """One level of nesting: what ends it, and what quotes mean in it."""
 
@@ -123,7 +123,7 @@ class _Frame:
     depth: int = 0
 
 
-@dataclass(slots=True)
+@mutable
 class _Walk:
     text: str
     table: _Table

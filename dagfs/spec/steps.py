@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.model.dag import HANDLER_EVENTS, Call, Executor, Inputs, Mark, Step
+from dagfs.model.value import field, mutable
 from dagfs.spec import actions, calls, check, documents, keys, outputs, placement, policies, variables
 from dagfs.spec.drafts import Draft, name_drafts
 from dagfs.spec.inherited import Inherited
@@ -53,7 +53,7 @@ def inputs(reader: Reader, entry: Entry) -> Inputs:
     return Inputs(reader.strings(found["files"].value, "files") if "files" in found else (), strict)
 
 
-@dataclass(slots=True)
+@mutable
 class StepReader:
     """Reads the steps of one document: what they inherit, and the executors there are (None: any)."""
 

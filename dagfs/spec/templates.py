@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 
+from dagfs.model.value import field, frozen
 from dagfs.spec import keys
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind, plain
 from dagfs.spec.reader import Fields, Reader
@@ -23,7 +23,7 @@ _DEEPEST = 10
 """How often one action may stand for another before it must be going round in circles."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Templates:
     """The actions that a file defines."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from dagfs.model.dag import Mark, Param, Variable
+from dagfs.model.value import replace
 from dagfs.spec import typed
 from dagfs.spec.names import is_param_name, is_variable_name
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind, plain

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -25,6 +24,7 @@ from yaml.events import (
 
 from dagfs.errors import Problem, SpecError
 from dagfs.model.dag import Mark
+from dagfs.model.value import field, frozen, mutable
 from dagfs.spec import node as nodes
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence
 from dagfs.spec.scalar import resolve
@@ -50,7 +50,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A file once read. `problems` are those of YAML itself; with any of them, distrust `documents`."""
 
@@ -158,7 +158,7 @@ def _translated(error: yaml.YAMLError) -> _Wrong:
     return _Wrong(mark, message, hint)
 
 
-@dataclass(slots=True)
+@mutable
 class _Builder:
     """Turns one file's events into nodes. Weights count what a node stands for, aliases expanded."""
 

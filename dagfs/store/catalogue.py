@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
@@ -13,6 +12,7 @@ from itertools import filterfalse, groupby, islice
 from pathlib import Path
 
 from dagfs.errors import DagfsError, NotFound, UsageError
+from dagfs.model.spelling import get_close_matches
 from dagfs.store.codec import decode_document
 from dagfs.store.files import read_bytes
 from dagfs.store.layout import HomePaths, valid_address, valid_run_id
@@ -37,14 +37,20 @@ class Catalogue:
     def __init__(self, home: HomePaths) -> None:
         self._home = home
 
-    def newest_first(self) -> Iterator[str]:
-        """Ids, newest first. The age is in the id, or else in run.json's time of writing (slower)."""
+    def newest_first(self, after: str = "") -> Iterator[str]:
+        """Ids, newest first. The age is in the id, or else in run.json's time of writing (slower).
+
+        With `after` those that come behind that one; behind its second, where it is gone.
+        """
         ages: dict[str, int] = {}
-        for _, group in groupby(self._stamped(ages), key=lambda pair: pair[0]):
+        place = self._stamp(after, ages) if after else None
+        for stamp, group in groupby(self._stamped(ages), key=lambda pair: pair[0]):
+            if place is not None and stamp > place:
+                continue
             ids = [run_id for _, run_id in group if self._is_run(run_id)]
-            yield from (
-                ids if len(ids) <= 1 else sorted(ids, key=lambda each: self._order(each, ages), reverse=True)
-            )
+            if len(ids) > 1:
+                ids.sort(key=lambda each: self._order(each, ages), reverse=True)
+            yield from ids[ids.index(after) + 1 :] if stamp == place and after in ids else ids
 
     def _stamped(self, ages: dict[str, int]) -> Iterator[tuple[int, str]]:
         """Every name with its stamp, newest first.
@@ -170,6 +176,6 @@ class Catalogue:
 
     def _none(self, reference: str, ids: list[str]) -> NotFound:
         names = {self.dag_of(run_id) for run_id in ids[:200]} | set(ids[:1000])
-        close = difflib.get_close_matches(reference, names - {""}, n=3, cutoff=0.6)
+        close = get_close_matches(reference, names - {""}, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "`dagfs runs` lists what there is"
         return NotFound(f"there is no run {reference!r}", hint=hint)

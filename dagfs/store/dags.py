@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dagfs.errors import NotFound, UsageError
+from dagfs.model.spelling import get_close_matches
 from dagfs.store.capture import LARGEST_SPEC, too_large
 from dagfs.store.files import open_regular
 from dagfs.store.layout import HomePaths
 
+_PIECE = 1 << 16
 SUFFIXES = (".yaml", ".yml")
 
 
 def names(home: HomePaths) -> list[Path]:
     """Every DAG file below `dags/`, sorted. Hidden files, editors' files and links out of it are left out."""
-    return sorted(_found(home.dags))
+    return sorted(home.dags / key for key, _ in entries(home))
 
 
-def _found(folder: Path) -> Iterator[Path]:
-    top = folder.resolve()
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(root, name)
-            if is_dag_name(name) and path.is_file() and (not path.is_symlink() or _within(path, top)):
-                yield path
+def entries(home: HomePaths) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The same, unsorted: their paths below `dags/`, and what the system knows of them already."""
+    return _below(home.dags, "", home.dags.resolve())
+
+
+def _below(folder: str | Path, prefix: str, top: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    try:
+        found = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in found:
+        name = entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if not name.startswith("."):
+                yield from _below(entry.path, f"{prefix}{name}/", top)
+        elif is_dag_name(name) and _is_file(entry) and (not entry.is_symlink() or _within(entry, top)):
+            yield f"{prefix}{name}", entry
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        # A link that leads round in a circle, say.
+        return False
 
 
 def is_dag_name(name: str) -> bool:
@@ -36,9 +54,9 @@ def is_dag_name(name: str) -> bool:
     return name.endswith(SUFFIXES) and not name.startswith((".", "#", "~"))
 
 
-def _within(path: Path, top: Path) -> bool:
+def _within(path: os.PathLike[str], top: Path) -> bool:
     try:
-        return path.resolve().is_relative_to(top)
+        return Path(path).resolve().is_relative_to(top)
     except (OSError, RuntimeError):
         return False
 
@@ -61,6 +79,16 @@ def find(home: HomePaths, name: str) -> Path:
     return _by_stem(home, name)
 
 
+def find_inside(home: HomePaths, name: str) -> Path:
+    """As `find`, but a file below `dags/` alone, whatever `name` is: for those who may not name others."""
+    paths = names(home)
+    for ending in ("", *SUFFIXES):
+        path = home.dags / (name + ending)
+        if path in paths:
+            return path
+    return _by_stem(home, name)
+
+
 def is_file(path: Path) -> bool:
     """Whether it is a file; a name that is too long for one is not."""
     try:
@@ -74,14 +102,25 @@ def is_file(path: Path) -> bool:
 def read(path: Path) -> bytes:
     """A DAG file's bytes. StoreError for what is no regular file, SpecError for a large one; NotFound."""
     try:
-        fd = open_regular(path.resolve())
+        fd = open_regular(path.resolve() if path.is_symlink() else path)
     except FileNotFoundError:
         raise NotFound(f"no such file: {path}") from None
-    with open(fd, "rb") as file:
-        data = file.read(LARGEST_SPEC + 1)
+    try:
+        data = _read(fd)
+    finally:
+        os.close(fd)
     if len(data) > LARGEST_SPEC:
         raise too_large(path)
     return data
+
+
+def _read(fd: int) -> bytes:
+    """All of a file, or a little more than a spec may have; with few calls, as thousands are read at once."""
+    pieces, size = [], 0
+    while size <= LARGEST_SPEC and (piece := os.read(fd, _PIECE)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _by_stem(home: HomePaths, name: str) -> Path:
@@ -95,6 +134,6 @@ def _by_stem(home: HomePaths, name: str) -> Path:
     known = {path.stem for path in paths} | {
         str(path.relative_to(home.dags).with_suffix("")) for path in paths
     }
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else f"DAG files lie in {home.dags}"
     raise NotFound(f"there is no DAG {name!r}", hint=hint)

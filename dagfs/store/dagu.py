@@ -6,12 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dagfs.errors import DagfsError, NotFound
+from dagfs.model.value import frozen
 from dagfs.store.dags import is_dag_name, is_file
 from dagfs.store.files import read_bytes
 
@@ -24,7 +24,7 @@ _LARGEST_STATUS = 16 << 20
 _ODD = re.compile(r'[<>:"/\\|?*\x00-\x1f ]')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastRun:
     """One run as Dagu recorded it."""
 
@@ -40,7 +40,7 @@ class PastRun:
     """The record."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaguHome:
     """Where the parts are: a folder that Dagu was started with, or its folder of DAGs alone."""
 

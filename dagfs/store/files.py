@@ -11,7 +11,6 @@ import errno
 import hashlib
 import importlib
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -286,7 +285,9 @@ class Disk:
 
     def copy_file(self, source: str | Path, target: str | Path) -> None:
         """A copy of a file or of a link, with its time and mode."""
-        self._do("copy", target, lambda: shutil.copy2(source, target, follow_symlinks=False), source)
+        # By name: it is seldom used, and loads three libraries of compression.
+        copy = importlib.import_module("shutil").copy2
+        self._do("copy", target, lambda: copy(source, target, follow_symlinks=False), source)
 
     def put_stream(self, path: str | Path, source: IO[bytes], mode: int, mtime_ns: int) -> None:
         """A new file with all that a stream gives; not yet durable, for a folder that is published later."""

@@ -8,11 +8,11 @@ import re
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from dagfs.errors import Refused, StoreError
 from dagfs.model.run import RunHeader
+from dagfs.model.value import replace
 from dagfs.store.codec import encode_document
 from dagfs.store.files import Disk
 from dagfs.store.history import read_run_header

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dagfs.errors import DagfsError
 from dagfs.model.event import STEP_FINISHED, STEP_MARKED
 from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader
+from dagfs.model.value import frozen
 from dagfs.store import words
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import PENDING, file_sha256, read_bytes
@@ -33,7 +33,7 @@ _RUN_NAMES = frozenset(
 _LEFTOVERS = (STAGE, PENDING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Damage:
     """One thing that does not check out."""
 

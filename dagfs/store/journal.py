@@ -8,13 +8,13 @@ does not check out, a gap in the numbers or another attempt's token is damage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dagfs.errors import Damaged
 from dagfs.model.event import Event
+from dagfs.model.value import frozen
 from dagfs.store.codec import TORN, BadLine, decode_event, is_torn
 from dagfs.store.files import Disk, open_regular, read_bytes
 from dagfs.store.lines import LineWriter
@@ -23,7 +23,7 @@ RESERVE = 64 * 1024
 """Bytes kept free behind the end, so that a full disk does not stop an attempt's last records."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalReading:
     """What a journal says, and what is wrong with it."""
 

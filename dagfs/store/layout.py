@@ -7,14 +7,16 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from dagfs.model.value import frozen
 
 STAGE = ".stage-"
 """What the name of a folder begins with while it is being built."""
 SPEC_NAME = re.compile(r"spec\.v([1-9][0-9]*)\.yaml")
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NAMING_ID = r"\d{8}-\d{6}-(?P<made>.+)-[0-9a-f]{4}|(?P<due>.+)-\d{8}t\d{4}(?:\d\d)?z-[0-9a-f]{6}"
 _ATTEMPT = re.compile(r"[1-9][0-9]{0,8}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_FOLDER = 200
@@ -41,6 +43,19 @@ def new_run_id(now: datetime, dag: str, token: str) -> str:
 
 def _id_text(text: str) -> str:
     return re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9._-]", "-", text.lower())).strip("-") or "x"
+
+
+def named_by(run_id: str) -> str:
+    """How `name_in_ids` of its DAG begins, as an id that dagfs made itself says; "" where it says nothing."""
+    match = re.fullmatch(_NAMING_ID, run_id)
+    named = (match["made"] or match["due"]).strip("-._") if match else ""
+    # What a name without any letter of ASCII becomes.
+    return "" if named == "dag" else named
+
+
+def name_in_ids(dag: str) -> str:
+    """A DAG's name as ids have it, where it is not cut."""
+    return _id_text(dag).strip("-._")
 
 
 def child_id(parent: str, step: str, identity: str, label: str = "") -> str:
@@ -71,7 +86,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepPaths:
     """What one step, or one handler, of one attempt leaves behind."""
 
@@ -118,7 +133,7 @@ class StepPaths:
         return self.root / f"output.{try_}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptPaths:
     """One attempt's folder."""
 
@@ -170,7 +185,7 @@ class AttemptPaths:
         return StepPaths(self.handlers / step_folder(event))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunPaths:
     """One run's folder."""
 
@@ -237,7 +252,7 @@ class RunPaths:
         return sorted(int(match[1]) for match in found if match)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SchedulerPaths:
     """The state of the schedulers of one store."""
 
@@ -288,6 +303,18 @@ class SchedulerPaths:
     def files_seen(self, key: str) -> Path:
         return self.seen / f"{step_folder(key)}.json"
 
+    @property
+    def told(self) -> Path:
+        """What notifiers were told of, each by the hour."""
+        return self.root / "told"
+
+    def told_of(self, hour: str, key: str) -> Path:
+        return self.told / f"{hour}-{hashlib.sha256(_bytes(key)).hexdigest()[:24]}.json"
+
+    def news(self, name: str) -> Path:
+        """Where the files of notifiers are while one is told something."""
+        return self.told / f".{name}"
+
     def waiting(self, run_id: str) -> WaitingPaths:
         return WaitingPaths(self.queue / run_id)
 
@@ -300,10 +327,10 @@ class SchedulerPaths:
 
     def folders(self) -> tuple[Path, ...]:
         """Every folder, the outer first."""
-        return (self.root, self.watermarks, self.paused, self.seen, self.queue, self.aside)
+        return (self.root, self.watermarks, self.paused, self.seen, self.told, self.queue, self.aside)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaitingPaths:
     """One run that waits in a queue."""
 
@@ -323,7 +350,19 @@ class WaitingPaths:
         return self.root / "reason.json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class WebPaths:
+    """What the web page of a store keeps."""
+
+    root: Path
+
+    @property
+    def tokens(self) -> Path:
+        """The secrets that open it, for the user alone."""
+        return self.root / "tokens.json"
+
+
+@frozen
 class HomePaths:
     """A home: DAG files, plugins and the store."""
 
@@ -364,6 +403,10 @@ class HomePaths:
     def scheduler(self) -> SchedulerPaths:
         """What schedulers of this store know; it lies with the runs, for it is lost and found with them."""
         return SchedulerPaths(self.runs / ".scheduler")
+
+    @property
+    def web(self) -> WebPaths:
+        return WebPaths(self.runs / ".web")
 
     @property
     def trash(self) -> Path:

@@ -81,6 +81,20 @@ class Ledger:
         data = {"dag": key, "files": dict(files)}
         self._disk.replace(self.paths.files_seen(key), encode_document(data), durable=True)
 
+    # -- what people were told of -------------------------------------------------------------
+
+    def claim_news(self, key: str) -> bool:
+        """Whether somebody is to be told of something: nobody was within this hour of the clock."""
+        hour = self._now().astimezone(UTC).strftime("%Y%m%dT%H")
+        for name in _names(self.paths.told):
+            if not name.startswith(hour):
+                self._disk.remove_file(self.paths.told / name)
+        try:
+            self._disk.put_new(self.paths.told_of(hour, key), encode_document({"told": key}))
+        except FileExistsError:
+            return False
+        return True
+
     # -- log and sign of life -----------------------------------------------------------------
 
     def note(self, event: str, **data: Any) -> None:

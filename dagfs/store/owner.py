@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from dagfs.errors import DagfsError
 from dagfs.model.dag import Plain
+from dagfs.model.value import field, frozen
 from dagfs.store.codec import decode_document
 from dagfs.store.files import read_bytes
 from dagfs.store.layout import RunPaths
@@ -17,7 +17,7 @@ from dagfs.store.process import Identity, is_alive
 _LOCKS = "/proc/locks"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owner(Plain):
     """The engine that holds a run, as it wrote itself down after it took the lock."""
 
@@ -48,7 +48,7 @@ def read_owner(paths: RunPaths) -> Owner | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockTable:
     """The file locks that processes of this machine hold, at one moment."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
 
 from dagfs.model.dag import Plain
+from dagfs.model.value import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity(Plain):
     """A process for ever: its pid, when it started (clock ticks since boot), and in which boot."""
 

@@ -10,7 +10,6 @@ import fcntl
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from dagfs.errors import StoreError
 from dagfs.model.dag import Plain
 from dagfs.model.event import Event
+from dagfs.model.value import frozen
 from dagfs.store.codec import TORN, BadLine, decode_event, is_torn
 from dagfs.store.files import Appender, Disk, read_bytes
 from dagfs.store.lines import LineWriter
@@ -30,7 +30,7 @@ NOT_BEGUN = "not_begun"
 """The cause of a try that its shim did not start, for its engine had died: it has done nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exit(Plain):
     """How a try ended."""
 
@@ -55,7 +55,7 @@ class Exit(Plain):
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """What a record says, and whether its shim still ran when it was read."""
 
@@ -105,9 +105,10 @@ def warm_up() -> None:
     """Do once, in memory, what every record needs, so that a process forked from this one finds it done."""
     file = Appender(Disk(), os.memfd_create("record"), "record", RESERVE)
     file.reserve()
-    LineWriter(file, "", _now).append(SHIM, {})
+    lines, me = LineWriter(file, "", _now), identity(os.getpid())
+    lines.append(SHIM, me.as_data() if me else {})
+    lines.append(EXITED, Exit().as_event_data())
     file.close()
-    identity(os.getpid())
 
 
 def read(path: str | Path) -> Record | None:

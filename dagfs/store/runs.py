@@ -27,7 +27,15 @@ from dagfs.store.history import (
     read_run_header,
     read_spec,
 )
-from dagfs.store.layout import HomePaths, RunPaths, stages, valid_address, valid_run_id
+from dagfs.store.layout import (
+    HomePaths,
+    RunPaths,
+    name_in_ids,
+    named_by,
+    stages,
+    valid_address,
+    valid_run_id,
+)
 from dagfs.store.lines import timestamp
 from dagfs.store.locks import RunLock, take_abandoned
 from dagfs.store.owner import LockTable, Owner
@@ -183,15 +191,16 @@ class RunStore:
         dag: str | None = None,
         states: Collection[str] = (),
         since: str | None = None,
+        after: str = "",
     ) -> list[dict[str, Any]]:
-        """Status documents, newest first, for display only.
+        """Status documents, newest first, for display only; with `after` those behind that run.
 
         A run whose engine died shows as `interrupted`; one that cannot be read as `damaged`, with `error`.
         `since` is compared with `created` as text.
         """
         found: list[dict[str, Any]] = []
         locks = LockTable.read()
-        for run_id in self._catalogue.newest_first():
+        for run_id in self._catalogue.newest_first(after):
             if limit is not None and len(found) >= limit:
                 break
             document = self._summary(run_id, locks)
@@ -201,6 +210,24 @@ class RunStore:
                 and (since is None or str(document.get("created") or "") >= since)
             ):
                 found.append(document)
+        return found
+
+    def newest_of(self, dags: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The newest run of each of these DAGs that has run, as in `summaries`.
+
+        A run that by its id is of another DAG is not opened: a DAG that never ran would cost a look at all.
+        """
+        missing = {dag: name_in_ids(dag) for dag in dags}
+        found: dict[str, dict[str, Any]] = {}
+        locks = LockTable.read()
+        for run_id in self._catalogue.newest_first():
+            if not missing:
+                break
+            begins = named_by(run_id)
+            if any(name.startswith(begins) for name in missing.values()):
+                document = self._summary(run_id, locks)
+                if missing.pop(document.get("dag", ""), None) is not None:
+                    found[document["dag"]] = document
         return found
 
     def summaries_of(self, run_ids: Collection[str]) -> list[dict[str, Any]]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dagfs.errors import DagfsError, NotFound, Refused, StoreError
 from dagfs.model.plain import Plain, tuples
+from dagfs.model.value import frozen
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, read_bytes
 from dagfs.store.layout import SchedulerPaths, WaitingPaths, valid_run_id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting(Plain):
     """A run to make when its turn comes."""
 
@@ -35,6 +35,8 @@ class Waiting(Plain):
     reason: str = ""
     limit: int = 0
     """The most runs of its DAG at once; 0 means no limit of its own."""
+    profile: str = ""
+    """Where its steps run in place of what the spec says: a profile's name, or the path of its file."""
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
@@ -113,6 +115,13 @@ class Queue:
             self._disk.replace(waiting.reason, encode_document({"reason": reason}))
             self._disk.remove_tree(aside.root)
             self._disk.move(waiting.root, aside.root)
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """All that wait, in their order, then what was set aside with why: `dagfs queue --json`."""
+        waiting = [{"state": "queued", **entry.as_data()} for entry in self.entries()]
+        return waiting + [
+            {"state": "set_aside", "id": each, "error": why} for each, why, _ in self.put_aside()
+        ]
 
     def put_aside(self) -> Iterator[tuple[str, str, Waiting | None]]:
         """What was set aside: id, why, and what it was."""

@@ -15,7 +15,7 @@ from dagfs.engine.operations import Result, RunRequest, carry_out, start_run
 from dagfs.engine.proposal import propose_retry
 from dagfs.engine.view import View, view_run
 from dagfs.model.run import StepRun
-from dagfs.planning.plan import Answers
+from dagfs.planning.answers import Answers
 from dagfs.store.files import Disk
 from dagfs.store.fsck import check_run
 from dagfs.store.runs import RunStore

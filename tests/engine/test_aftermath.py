@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dagfs.engine import aftermath
+from dagfs.engine import aftermath, bequest
 from dagfs.store.files import Disk
 
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -14,16 +14,16 @@ ENV = {"PATH": "/usr/bin:/bin"}
 
 def test_a_command_is_read_back_as_it_was(tmp_path: Path) -> None:
     words = ["program", "two words", 'ü"$(x)']
-    aftermath.keep_words(Disk(), tmp_path / "cleanup.1", words)
-    assert aftermath.kept_words(tmp_path / "cleanup.1") == words
+    bequest.keep_words(Disk(), tmp_path / "cleanup.1", words)
+    assert bequest.kept_words(tmp_path / "cleanup.1") == words
     assert (tmp_path / "cleanup.1").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("text", ["", "{", '["a'])
 def test_a_damaged_one_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "cleanup.1").write_text(text)
-    assert aftermath.kept_words(tmp_path / "cleanup.1") == []
-    assert aftermath.kept_words(tmp_path / "cleanup.2") == []
+    assert bequest.kept_words(tmp_path / "cleanup.1") == []
+    assert bequest.kept_words(tmp_path / "cleanup.2") == []
 
 
 def test_why_it_failed_is_told() -> None:

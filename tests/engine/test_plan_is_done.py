@@ -14,7 +14,8 @@ from dagfs.engine.operations import RunRequest, carry_out, start_run
 from dagfs.engine.proposal import propose_retry
 from dagfs.model.edit import Action
 from dagfs.model.event import STEP_KEPT, STEP_STARTED, Event
-from dagfs.planning.plan import Answers, Verdict
+from dagfs.planning.answers import Answers
+from dagfs.planning.plan import Verdict
 from dagfs.planning.selection import Selection
 
 RUN = "run1"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dagfs.engine.aftermath import keep_words
+from dagfs.engine.bequest import keep_words
 from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere
 from dagfs.errors import Refused
 from dagfs.model.run import StepRun

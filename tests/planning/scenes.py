@@ -12,10 +12,12 @@ from dagfs.model.dag import Dag
 from dagfs.model.edit import Edit, Evidence, Finding
 from dagfs.model.run import Attempt, AttemptHeader, StepRun
 from dagfs.model.state import RunState, StepState
+from dagfs.planning.answers import Answers
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.frontier import Outcome, verdict
-from dagfs.planning.plan import Answers, Plan
-from dagfs.planning.retry import Request, plan_retry
+from dagfs.planning.plan import Plan
+from dagfs.planning.request import Request
+from dagfs.planning.retry import plan_retry
 from dagfs.spec.parse import Options, read
 
 PLUGINS = PluginManager()

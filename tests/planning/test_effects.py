@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dagfs.model.edit import Action, Evidence, Severity
 from dagfs.model.state import StepState
-from dagfs.planning.plan import Answers, Verdict
+from dagfs.planning.answers import Answers
+from dagfs.planning.plan import Verdict
 from dagfs.planning.selection import Selection
 from tests.planning.scenes import Scene, actions, keep, only, rerun, rules_of
 

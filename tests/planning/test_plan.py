@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dagfs.model.edit import Severity
 from dagfs.model.state import StepState
-from dagfs.planning.plan import Answers
+from dagfs.planning.answers import Answers
 from dagfs.planning.selection import Selection
 from tests.planning.scenes import Scene, allow, keep, rerun
 

@@ -10,9 +10,11 @@ from dagfs.model.dag import Dag, Output, Step
 from dagfs.model.edit import Action, Edit, Evidence, Finding, Severity
 from dagfs.model.run import Attempt, AttemptHeader, StepRun
 from dagfs.model.state import RunState, StepState
+from dagfs.planning.answers import Answers
 from dagfs.planning.compat import Basis, compare
-from dagfs.planning.plan import Answers, Verdict
-from dagfs.planning.retry import plan_id, plan_retry
+from dagfs.planning.plan import Verdict
+from dagfs.planning.request import plan_id
+from dagfs.planning.retry import plan_retry
 from tests.planning.calls import calls_of
 from tests.planning.scenes import (
     PLUGINS,

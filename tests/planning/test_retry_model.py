@@ -20,9 +20,10 @@ from dagfs.model.edit import Action, Edit, Severity
 from dagfs.model.event import Event
 from dagfs.model.run import Attempt, AttemptHeader, Fold
 from dagfs.model.state import StepState
+from dagfs.planning.answers import Answers
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.frontier import Frontier, Outcome, verdict
-from dagfs.planning.plan import Answers, Plan, Verdict
+from dagfs.planning.plan import Plan, Verdict
 from dagfs.planning.retry import plan_retry
 from tests.planning.scenes import PLUGINS, request
 

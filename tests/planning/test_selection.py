@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagfs.model.edit import Evidence, Severity
 from dagfs.model.graph import children, closure
 from dagfs.model.state import RunState, StepState
-from dagfs.planning.plan import Answers, Plan, Verdict
+from dagfs.planning.answers import Answers
+from dagfs.planning.plan import Plan, Verdict
 from dagfs.planning.selection import BadSelection, Selection, selected
 from tests.planning.scenes import Scene, actions, only, reason, rules_of, spec
 
@@ -231,6 +232,7 @@ def test_work_that_is_gone_is_made_again_even_if_only_one_step_is_selected() -> 
     assert actions(found)["report"] == "keep_stale"
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_selected_plans_agree_with_an_obvious_model(data: st.DataObject) -> None:
     names = ["extract", "transform", "load", "report", "audit"]

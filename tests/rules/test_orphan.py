@@ -6,7 +6,8 @@ import pytest
 
 from dagfs.model.edit import Severity
 from dagfs.model.state import StepState
-from dagfs.planning.plan import Answers, Verdict
+from dagfs.planning.answers import Answers
+from dagfs.planning.plan import Verdict
 from tests.planning.scenes import Scene, actions, keep, only, place, rerun
 
 SPEC = """

@@ -76,3 +76,16 @@ def test_runs_that_come_and_go_are_noticed(store: Store) -> None:
     del store.states["r30"]
     census.refresh()
     assert not census.active
+
+
+def test_a_run_whose_engine_died_is_told_of_once(store: Store) -> None:
+    store.states |= {"r21": "interrupted", "r22": "interrupted", "r23": "running"}
+    census = Census(cast("RunStore", store), known=["r22", "r10"])
+    census.refresh()
+    # r21 lay there before; of r22 it is known that it went on a moment ago.
+    assert [run.id for run in census.died()] == ["r22"]
+    store.states |= {"r23": "interrupted", "r24": "interrupted"}
+    census.refresh()
+    assert [run.id for run in census.died()] == ["r24", "r23"]
+    census.refresh()
+    assert census.died() == []

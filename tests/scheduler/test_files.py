@@ -266,3 +266,14 @@ def test_file_systems_that_others_write_to_are_known(folder: str, kind: str) -> 
 a line of another kind
 """
     assert remote_kind(Path(folder), table) == kind
+
+
+def test_another_base_yaml_is_another_reading_of_every_file(home: HomePaths, shelf: Shelf) -> None:
+    write(home, "a.yaml", GOOD)
+    write(home, "b.yaml", GOOD)
+    shelf.rescan()
+    shelf.renew(Options(base=b"queue: slow\n", base_file="base.yaml"))
+    assert shelf.rescan(enough=lambda: True) == {"a.yaml"} or shelf.is_unfinished
+    shelf.rescan()
+    assert {each.queue for each in shelf.dags.values()} == {"slow"}
+    assert shelf.rescan() == set()

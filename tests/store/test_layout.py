@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagfs.store.layout import HomePaths, RunPaths, new_run_id, step_folder, valid_address, valid_run_id
+from dagfs.scheduler.identity import scheduled_id
+from dagfs.store.layout import (
+    HomePaths,
+    RunPaths,
+    name_in_ids,
+    named_by,
+    new_run_id,
+    step_folder,
+    valid_address,
+    valid_run_id,
+)
 
 NOW = datetime(2026, 11, 21, 2, 28, 42, tzinfo=UTC)
 
@@ -23,6 +33,18 @@ def test_any_dag_name_makes_a_valid_id(dag: str, token: str) -> None:
     run_id = new_run_id(NOW, dag, token)
     assert valid_run_id(run_id)
     assert run_id.endswith(f"-{token}")
+
+
+@given(dag=st.text(max_size=100))
+def test_an_id_never_says_that_a_run_is_of_another_dag(dag: str) -> None:
+    for run_id in (new_run_id(NOW, dag, "3f9a"), scheduled_id(dag, "key", NOW)):
+        assert name_in_ids(dag).startswith(named_by(run_id))
+
+
+def test_an_id_says_of_which_dag_a_run_is() -> None:
+    assert named_by(new_run_id(NOW, "Nightly Import", "3f9a")) == "nightly-import"
+    assert named_by(scheduled_id("mail", "key", NOW)) == "mail"
+    assert named_by("release-7") == named_by("20261121-my-own") == ""
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "-rf", "A", "a/b", "a" * 65, "a b", "a\n", "ä", ".hidden"])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,17 @@ def test_the_log_is_kept_within_bounds(
 
 def entry(run_id: str, **more: object) -> Waiting:
     return Waiting(id=run_id, dag="a", created=NOW.isoformat(), params=(("k", "v"),), **more)  # type: ignore[arg-type]
+
+
+def test_news_are_told_by_one_within_an_hour_of_the_clock(home: HomePaths) -> None:
+    moment = datetime(2026, 3, 1, 12, 59, tzinfo=UTC)
+    schedulers = [Ledger(Disk(), home.scheduler, lambda: moment) for _ in range(2)]
+    schedulers[0].prepare()
+    assert [each.claim_news("a " + "x" * 500) for each in schedulers] == [True, False]
+    assert schedulers[1].claim_news("b")
+    moment += timedelta(minutes=1)
+    assert [each.claim_news("a " + "x" * 500) for each in schedulers] == [True, False]
+    assert len(list(home.scheduler.told.iterdir())) == 1
 
 
 def test_a_run_waits_until_it_is_removed(ledger: Ledger, home: HomePaths) -> None:

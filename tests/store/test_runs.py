@@ -550,6 +550,12 @@ def test_a_run_without_an_engine_shows_as_interrupted(store: RunStore) -> None:
         assert store.summaries()[0]["state"] == "running"
 
 
+def test_the_newest_run_of_each_dag_is_found_by_what_ids_say(several: RunStore) -> None:
+    found = several.newest_of(["etl", "mail", "never"])
+    assert {dag: each["run"][-4:] for dag, each in found.items()} == {"etl": "bbbb", "mail": "aaaa"}
+    assert several.newest_of([]) == {}
+
+
 def test_summaries_are_chosen(several: RunStore) -> None:
     assert len(several.summaries(limit=2)) == 2
     assert [each["run"][-4:] for each in several.summaries(dag="etl")] == ["bbbb", "aaaa"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dagfs.hooks.executor import Executor, Process, StepRequest
-from dagfs.hooks.notifier import News
+from dagfs.hooks.notifier import SET_ASIDE, TROUBLE, News
 from dagfs.hooks.testing.place import Outcome, run
 from dagfs.model.dag import Executor as Settings
 from dagfs.model.dag import Step
 from dagfs.model.edit import Edit, Finding
 from dagfs.model.rule import Rule
+from dagfs.model.value import replace
 
 SECRET = "dagfs-contract-secret-0b7e"
 """A value that no argument of a process may hold: arguments are seen by everybody on a machine."""
@@ -229,6 +229,11 @@ class NotifierContract:
 
     def test_it_has_nothing_to_run_for_other_news(self) -> None:
         assert not any(list(self.notify(news) or ()) for news in self.unheard())
+
+    def test_it_takes_news_without_a_run(self) -> None:
+        for news in self.heard():
+            trouble = replace(news, what=TROUBLE, kind=SET_ASIDE, subject="d", run=None, dag=None, attempt=0)
+            assert all(each.argv for each in self.notify(trouble) or ()), trouble
 
     def test_settings_with_secrets_are_never_arguments(self) -> None:
         for news in self.heard():

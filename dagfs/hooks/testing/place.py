@@ -6,16 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dagfs.hooks.executor import Process
+from dagfs.model.value import frozen
 
 PATIENCE_SEC = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What a process left."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagfs.cli.family import families
+from dagfs.planning.lineage import families
 
 
 def documents(parents: Mapping[str, str]) -> list[dict[str, str]]:

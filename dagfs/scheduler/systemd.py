@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 
 
-class Notifier:
+class Systemd:
     """Sends what `sd_notify(3)` sends; says nothing where nobody listens."""
 
     def __init__(self, env: Mapping[str, str]) -> None:

@@ -1,0 +1,192 @@
+"""Frozen values whose classes cost little to make.
+
+`@frozen` means `@dataclass(frozen=True, slots=True)`; but a constructor is compiled when it is first called,
+and the other methods are shared. A command loads some 130 such classes and calls perhaps 40: compiling all
+their methods was half of its time. For type checkers, and for `dataclasses` (`fields`, `replace`, `asdict`),
+a value is a dataclass.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from dataclasses import field, replace
+
+__all__ = ["NO_DEFAULT", "Field", "field", "fields", "frozen", "mutable", "replace"]
+
+V = TypeVar("V")
+
+NO_DEFAULT: Final[Any] = object()
+_NOT_GIVEN: Final[Any] = object()
+
+
+class Field(NamedTuple):
+    """One field of a value."""
+
+    name: str = ""
+    type: str = ""
+    default: Any = NO_DEFAULT
+    default_factory: Callable[[], Any] | None = None
+    repr: bool = True
+    compare: bool = True
+
+    def made(self) -> Any:
+        """Its default, or NO_DEFAULT."""
+        return self.default_factory() if self.default_factory else self.default
+
+
+if not TYPE_CHECKING:
+
+    def field(*, default=NO_DEFAULT, default_factory=None, repr=True, compare=True):  # noqa: A002
+        """A field of which more is to be said than its default."""
+        return Field("", "", default, default_factory, repr, compare)
+
+    def replace(old, /, **changes):
+        """A copy with some fields changed."""
+        given = {each.name: getattr(old, each.name) for each in fields(type(old))}
+        return type(old)(**{**given, **changes})
+
+
+def fields(cls: type) -> tuple[Field, ...]:
+    """The fields of a class of values, in order of definition."""
+    found: tuple[Field, ...] = cls.__value_fields__  # type: ignore[attr-defined]
+    return found
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen(cls: type[V]) -> type[V]:
+    """Make a class one of frozen values; its cached properties are kept beside the fields.
+
+    Every annotated name is a field: there are no ClassVar, InitVar and KW_ONLY.
+    """
+    return _remade(cls, _FROZEN)
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+def mutable(cls: type[V]) -> type[V]:
+    """Give a class fields and a constructor: for what changes, and equals only itself."""
+    return _remade(cls, {})
+
+
+def _remade(cls: type[V], methods: dict[str, Any]) -> type[V]:
+    own = tuple(_field(cls, name, text) for name, text in vars(cls).get("__annotations__", {}).items())
+    found = (*getattr(cls, "__value_fields__", ()), *own)
+    body = {**_LENT, **methods, "__qualname__": cls.__qualname__, **vars(cls)}
+    for name in (*_names(own), "__dict__", "__weakref__"):
+        body.pop(name, None)
+    cached = any(isinstance(each, cached_property) for each in body.values())
+    body["__slots__"] = [*_names(own), "__dict__"] if cached else _names(own)
+    body["__value_fields__"] = found
+    body["__match_args__"] = _names(found)
+    body["__value_content__"] = _content(found)
+    maker: Any = type(cls)
+    made: Any = maker(cls.__name__, cls.__bases__, body)
+    if "__init__" not in body:
+        made.__init__ = _compiled_when_called(made)
+    return made  # type: ignore[no-any-return]
+
+
+def _field(cls: type, name: str, text: str) -> Field:
+    said = cls.__dict__.get(name, NO_DEFAULT)
+    found = said._replace(name=name, type=text) if isinstance(said, Field) else Field(name, text, said)
+    if found.default is not NO_DEFAULT and type(found.default).__hash__ is None:
+        raise TypeError(f"{cls.__name__}.{name}: all values would share this default; use default_factory")
+    return found
+
+
+def _names(found: tuple[Field, ...]) -> tuple[str, ...]:
+    return tuple(each.name for each in found)
+
+
+def _content(found: tuple[Field, ...]) -> Callable[[Any], Any]:
+    """What a value is compared by."""
+    compared = _names(tuple(each for each in found if each.compare))
+    return attrgetter(*compared) if compared else type
+
+
+def _compiled_when_called(cls: Any) -> Callable[..., None]:
+    def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807
+        cls.__init__ = _constructor(cls)
+        cls.__init__(self, *args, **given)
+
+    return __init__
+
+
+def _constructor(cls: type) -> Callable[..., None]:
+    known: dict[str, Any] = {"__dagfs_set": object.__setattr__, "__dagfs_none": _NOT_GIVEN}
+    wanted, lines = ["self"], []
+    for name, _, default, factory, *_ in fields(cls):
+        known[f"_{name}"] = factory or default
+        if factory:
+            wanted.append(f"{name}=__dagfs_none")
+            lines.append(f"__dagfs_set(self, {name!r}, _{name}() if {name} is __dagfs_none else {name})")
+        else:
+            wanted.append(name if default is NO_DEFAULT else f"{name}=_{name}")
+            lines.append(f"__dagfs_set(self, {name!r}, {name})")
+    lines.append("self.__post_init__()" if hasattr(cls, "__post_init__") else "return")
+    made: dict[str, Callable[..., None]] = {}
+    exec(f"def __init__({', '.join(wanted)}):\n " + "\n ".join(lines), known, made)
+    made["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    return made["__init__"]
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(type(self)) if each.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _equal(self: Any, other: Any) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    return self.__value_content__(self) == self.__value_content__(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(self.__value_content__(self))
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    """For pickle and copy, which would set fields."""
+    return type(self), tuple(getattr(self, name) for name in _names(fields(type(self))))
+
+
+def _refuse(self: object, name: str, *_: object) -> NoReturn:
+    raise AttributeError(f"{type(self).__qualname__}.{name} cannot be changed: it is a frozen value")
+
+
+class _Lent:
+    """What `dataclasses` looks for on a class, made when it looks."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _: object, cls: type) -> Any:
+        # By name: it takes longer to load than this and all of the model.
+        library = importlib.import_module("dataclasses")
+        specs = []
+        for each in fields(cls):
+            told: dict[str, Any] = {"repr": each.repr, "compare": each.compare}
+            if each.default_factory:
+                told["default_factory"] = each.default_factory
+            elif each.default is not NO_DEFAULT:
+                told["default"] = each.default
+            specs.append((each.name, each.type, library.field(**told)))
+        return getattr(library.make_dataclass(cls.__name__, specs, frozen=True), self._name)
+
+
+_LENT: Final[dict[str, Any]] = {
+    name: _Lent(name) for name in ("__dataclass_fields__", "__dataclass_params__")
+}
+_FROZEN: Final[dict[str, Any]] = {
+    "__repr__": _repr,
+    "__eq__": _equal,
+    "__hash__": _hash,
+    "__reduce__": _reduce,
+    "__setattr__": _refuse,
+    "__delattr__": _refuse,
+}

@@ -1,0 +1,1 @@
+"""Nothing to import: `static/editor.js` is what `dagfs serve` looks for."""

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from functools import cached_property
+
+import pytest
+
+from dagfs.model.value import NO_DEFAULT, field, fields, frozen, mutable, replace
+
+
+@frozen
+class Point:
+    """A point."""
+
+    x: int
+    y: int = 2
+    tags: dict[str, int] = field(default_factory=dict)
+    seen: tuple[int, ...] = field(default=(), compare=False, repr=False)
+
+
+@frozen
+class Deep(Point):
+    z: int = 3
+
+    @cached_property
+    def area(self) -> list[int]:
+        return [self.x * self.y]
+
+
+@frozen
+class Checked:
+    low: int = 0
+
+    def __post_init__(self) -> None:
+        if self.low < 0:
+            raise ValueError("below zero")
+
+
+@frozen
+class Empty:
+    pass
+
+
+def test_fields_are_set_in_order_and_defaults_made_anew() -> None:
+    point = Point(1)
+    assert (point.x, point.y, point.tags, point.seen) == (1, 2, {}, ())
+    assert Point(1).tags is not point.tags
+    assert Point(5, tags={"a": 1}) == Point(x=5, y=2, tags={"a": 1})
+
+
+@pytest.mark.parametrize("arguments", [{}, {"x": 1, "w": 2}])
+def test_missing_and_unknown_arguments_are_refused(arguments: dict[str, int]) -> None:
+    with pytest.raises(TypeError, match=r"Point\.__init__"):
+        Point(**arguments)  # type: ignore[arg-type]
+
+
+def test_it_is_frozen_and_has_no_room_for_more() -> None:
+    point = Point(1)
+    with pytest.raises(AttributeError, match=r"Point\.x cannot be changed"):
+        point.x = 2  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del point.y
+    assert not hasattr(point, "__dict__")
+
+
+def test_equality_and_hash_go_by_class_and_compared_fields() -> None:
+    assert Point(1, seen=(1,)) == Point(1, seen=(2,))
+    assert Point(1) != Point(2)
+    assert Point(1) != Deep(1)
+    assert hash(Checked(1)) == hash(Checked(1))
+    assert Empty() == Empty()
+    assert hash(Empty()) == hash(Empty())
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Point(1))
+
+
+def test_representation_shows_what_it_was_made_of() -> None:
+    assert repr(Deep(1)) == "Deep(x=1, y=2, tags={}, z=3)"
+
+
+def test_a_derived_value_has_the_fields_of_both_and_cached_properties() -> None:
+    deep = Deep(2, z=9)
+    assert (deep.x, deep.z) == (2, 9)
+    assert deep.area is deep.area
+    assert pickle.loads(pickle.dumps(deep)) == deep
+
+
+def test_a_plain_subclass_keeps_its_own_constructor() -> None:
+    @frozen
+    class Base:
+        x: int
+
+    class Child(Base):
+        def __init__(self) -> None:
+            super().__init__(7)
+
+    assert [Child().x, Child().x, Base(8).x] == [7, 7, 8]
+
+
+def test_it_can_be_copied_and_changed() -> None:
+    point = Point(1, tags={"a": 1})
+    assert copy.deepcopy(point) == point
+    assert copy.deepcopy(point).tags is not point.tags
+    assert replace(point, y=7) == Point(1, 7, {"a": 1})
+    with pytest.raises(TypeError, match="w"):
+        replace(point, w=7)
+
+
+def test_the_constructor_checks_what_the_class_wants_checked() -> None:
+    with pytest.raises(ValueError, match="below zero"):
+        Checked(-1)
+
+
+def test_it_can_be_taken_apart_by_match() -> None:
+    match Point(1, 5):
+        case Point(x, y):
+            assert (x, y) == (1, 5)
+
+
+def test_dataclasses_takes_it_for_one_of_its_own() -> None:
+    point = Deep(1, tags={"a": 1})
+    assert dataclasses.is_dataclass(Deep)
+    assert [each.name for each in dataclasses.fields(Deep)] == ["x", "y", "tags", "seen", "z"]
+    assert dataclasses.replace(point, y=5) == Deep(1, 5, {"a": 1})
+    assert dataclasses.asdict(point) == {"x": 1, "y": 2, "tags": {"a": 1}, "seen": (), "z": 3}
+
+
+def test_fields_say_their_defaults() -> None:
+    x, y, tags, _ = fields(Point)
+    assert (x.made(), y.made(), tags.made()) == (NO_DEFAULT, 2, {})
+
+
+def test_a_default_that_all_would_share_is_refused() -> None:
+    with pytest.raises(TypeError, match="share"):
+
+        @frozen
+        class Odd:
+            items: list[int] = []  # noqa: RUF012
+
+
+def test_what_changes_equals_only_itself() -> None:
+    @mutable
+    class Pile:
+        name: str
+        items: list[int] = field(default_factory=list)
+
+    pile = Pile("a")
+    pile.items.append(1)
+    pile.name = "b"
+    assert (pile.name, pile.items, Pile("b").items) == ("b", [1], [])
+    assert pile != Pile("b", [1])
+    assert pile in {pile}
+    assert not hasattr(pile, "__dict__")
