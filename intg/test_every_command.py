@@ -110,7 +110,7 @@ def test_every_verb_is_tried_and_says_whether_it_has_json() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_has_a_usage_line_what_it_does_and_examples(home: Home, verb: str) -> None:
-    told = home.dagfs(verb, "--help", cwd=home.path.parent).exits(0)
+    told = home.dagfs(verb, "--help", cwd=home.path.parent, cold=True).exits(0)
     assert told.err == ""
     assert told.out.startswith(f"usage: dagfs {verb}")
     assert re.search(rf"^  .*dagfs {verb}\b", told.out.partition("examples:")[2], re.MULTILINE), told
@@ -189,7 +189,7 @@ def test_on_a_terminal_a_run_is_a_live_table(failed: Home, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", USES)
 def test_in_a_pipe_there_is_no_colour(failed: Home, verb: str) -> None:
-    told = failed.dagfs(*called(verb), env={"EDITOR": "true"})
+    told = failed.dagfs(*called(verb), env={"EDITOR": "true"}, cold=True)
     assert told.code in USES[verb].codes, told
     assert "\x1b" not in told.out
 

@@ -199,3 +199,26 @@ def test_a_captured_spec_is_edited_and_the_same_run_goes_on(home: Home) -> None:
     states = home.dagfs("status", "--json").json["steps"]
     assert (states["build"]["state"], states["build"]["kept"]) == ("succeeded", True)
     assert (home.run / "spec.v2.yaml").exists()
+
+
+def test_what_a_failed_attempt_left_is_in_nobodys_way(home: Home) -> None:
+    home.dag(
+        "dirty",
+        """
+        type: chain
+        steps:
+          - name: write
+            run: |
+              ls "$DAGFS_ARTIFACTS_DIR" | wc -l >> "$DAG_DESK/found"
+              echo "$DAGFS_ATTEMPT" > "$DAGFS_ARTIFACTS_DIR/part-$DAGFS_ATTEMPT"
+              test -e "$DAG_DESK/go"
+          - {name: read, run: 'ls "${write.artifacts}"'}
+        """,
+    )
+    home.dagfs("run", "dirty").exits(1)
+    before = home.listing("runs", home.run.name, "attempts", "1")
+    home.file("go").touch()
+    home.dagfs("retry").exits(0)
+    assert [line.strip() for line in home.lines("found")] == ["0", "0"]
+    assert home.log("read", 2) == "part-2\n"
+    assert home.listing("runs", home.run.name, "attempts", "1") == before

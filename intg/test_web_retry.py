@@ -134,7 +134,7 @@ def test_a_failed_run_is_mended_on_its_page_and_goes_on(home: Home, browser: Bro
         expect(page.get_by_role("row").filter(has_text="transform").first).to_contain_text("failed")
         page.goto(f"/runs/{run}/spec")
         expect(page.locator("#v2")).to_contain_text("the flag was misspelt")
-        expect(page.locator("#v2")).to_contain_text("(web@127.0.0.1)")
+        expect(page.locator("#v2")).to_contain_text("(web, 127.0.0.1)")
     assert [event["step"] for event in home.journal(2) if event["event"] == "step_kept"] == ["fetch", "check"]
 
 
@@ -347,7 +347,7 @@ def test_an_older_version_is_gone_back_to(home: Home, browser: Browser) -> None:
 
 
 def test_the_spec_of_a_child_is_edited_on_its_own_page(home: Home, browser: Browser) -> None:
-    home.dag("parts", "steps: [{name: inner, run: sort --field-seperator=, /dev/null}]")
+    home.dag("parts", "steps:\n  - name: inner\n    run: sort --field-seperator=, /dev/null\n")
     home.dag("whole", "steps: [{name: outer, call: parts}]")
     home.dagfs("run", "whole").exits(1)
     root = home.dagfs("runs", "--json").json[0]["run"]

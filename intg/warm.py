@@ -1,14 +1,11 @@
 """Runs `dagfs` commands of stories without the time that Python takes to load dagfs.
 
-A server of its own, one for each worker of pytest, has everything loaded and forks for each command; what
-it forks has the words, environment, folder and streams of that command, and is found by its story's mark
-as a program started afresh is. `DAGFS_COLD=1` has every command started afresh.
+A server (`intg/warmed.py`), one for each worker of pytest, has everything loaded and forks for each command.
+`DAGFS_COLD=1` in the environment has every command started afresh.
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import os
 import selectors
@@ -16,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -50,7 +46,13 @@ class Server:
         return not odd and len(env.get(MARK, "")) == MARK_LENGTH and not os.environ.get("DAGFS_COLD")
 
     def run(
-        self, program: str, words: Sequence[str], cwd: Path, env: Mapping[str, str], data: bytes, within: float
+        self,
+        program: str,
+        words: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        data: bytes,
+        within: float,
     ) -> tuple[int, bytes, bytes]:
         """What `PROGRAM WORDS` does: its exit code, standard output and standard error. Raises TooLong."""
         with self._lock:
@@ -75,7 +77,7 @@ class Server:
 
     def _begin(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        words = [sys.executable, "-P", str(Path(__file__)), str(theirs.fileno())]
+        words = [sys.executable, "-P", str(Path(__file__).with_name("warmed.py")), str(theirs.fileno())]
         env = {MARK: "0" * MARK_LENGTH, "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
         null = subprocess.DEVNULL
         self._process = subprocess.Popen(
@@ -135,77 +137,3 @@ def _exactly(wire: socket.socket, size: int) -> bytes:
             raise EOFError
         data += piece
     return data
-
-
-# -- the server ----------------------------------------------------------------------------------
-
-
-def serve(wire: socket.socket) -> None:
-    """One command after the other, until nobody asks any more."""
-    mark = _mark_address()
-    while True:
-        head, fds, _, _ = socket.recv_fds(wire, 4, 3)
-        if not head:
-            return
-        request = json.loads(_exactly(wire, int.from_bytes(head, "big")))
-        pid = os.fork()
-        if not pid:
-            _be(request, fds, mark)
-        for fd in fds:
-            os.close(fd)
-        wire.sendall(pid.to_bytes(4, "big"))
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        wire.sendall(code.to_bytes(4, "big", signed=True))
-
-
-def _be(request: dict[str, object], fds: list[int], mark: int) -> None:
-    """All of the child's life."""
-    from dagfs.cli import main
-    from dagfs.engine.shim import close_inherited, name_process
-
-    code = 70
-    try:
-        for number, fd in enumerate(fds):
-            os.dup2(fd, number)
-        close_inherited()
-        env: dict[str, str] = request["env"]  # type: ignore[assignment]
-        ctypes.memmove(mark, env[MARK].encode(), MARK_LENGTH)
-        os.environ.clear()
-        os.environ.update(env)
-        os.chdir(str(request["cwd"]))
-        tempfile.tempdir = None
-        sys.argv = list(request["argv"])  # type: ignore[call-overload]
-        sys.path.insert(0, os.path.dirname(sys.argv[0]))
-        name_process("dagfs")
-        gc.enable()
-        code = main.main(sys.argv[1:])
-    finally:
-        os._exit(code)
-
-
-def _mark_address() -> int:
-    """Where in memory the system looks for the mark in this process's environment."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    environment = Path("/proc/self/environ").read_bytes()
-    return int(fields[47]) + environment.index(f"{MARK}=".encode()) + len(MARK) + 1
-
-
-def prepare() -> None:
-    """Load what commands need."""
-    from dagfs.cli.main import VERBS, verb_parser
-    from dagfs.engine.rehearsal import rehearse
-    from dagfs.store.record import warm_up
-
-    for verb in VERBS:
-        if verb != "serve":
-            verb_parser(verb)[1].format_usage()
-    rehearse()
-    warm_up()
-    gc.collect()
-    gc.disable()
-    gc.freeze()
-
-
-if __name__ == "__main__":
-    prepare()
-    serve(socket.socket(fileno=int(sys.argv[1])))

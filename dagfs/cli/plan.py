@@ -7,7 +7,7 @@ import argparse
 from dagfs.cli.asking import add_answers, add_changes, add_selection, answers
 from dagfs.cli.command import Command, add_json, add_run
 from dagfs.cli.opened import opened
-from dagfs.cli.place import wanted_root
+from dagfs.cli.place import wanted_root, wanted_run
 from dagfs.cli.preview import conclude_plan, show_plan
 from dagfs.cli.spectext import given_spec
 from dagfs.engine.proposal import propose_retry
@@ -36,8 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     engine = opened(command)
-    run_id = wanted_root(command, engine.home)
     text = given_spec(command.options.spec)
+    # A child's own text is judged against that child, as `dagfs edit` does.
+    run_id = (wanted_root if text is None else wanted_run)(command, engine.home)
     proposal = propose_retry(engine, run_id, answers(command.options), spec=text)
     if command.options.json:
         command.output.json(proposal.plan.as_data())

@@ -37,6 +37,9 @@ exit codes: 0 succeeded, 1 not, 3 the edit is invalid, 5 refused or a question i
 """
 _PLAN_ID = re.compile(r"[0-9a-f]{16}")
 
+_MOVES = 3
+"""So often a run may go on between a look at it and its lock."""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
@@ -83,7 +86,17 @@ def run(command: Command) -> int:
     teller = telling(command, engine.home.store.load)
     who = current_actor(options.via)
     with teller:
-        result = carry_out(engine, proposal, actor=who, observers=[teller], on_committed=committed, spec=text)
+        for left in range(_MOVES, -1, -1):
+            try:
+                result = carry_out(
+                    engine, proposal, actor=who, observers=[teller], on_committed=committed, spec=text
+                )
+                break
+            except PlanMoved:
+                # A step that outlived its engine may just have ended; without --plan, what holds now is meant.
+                if wanted or not left:
+                    raise
+                proposal = propose_retry(engine, run_id, given, spec=text)
     return conclude(command, engine.home, result)
 
 

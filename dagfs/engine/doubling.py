@@ -1,4 +1,4 @@
-"""Effects that starting children over would double: steps in them with `idempotent: false` that were begun."""
+"""Effects that children which start over would double: of steps with `idempotent: false` that were begun."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dagfs.rules.effects import ACK
 
 def doubled(engine: Engine, run: Run, plan: Plan) -> list[Finding]:
     """A refusal for each such step below the steps whose children start over."""
-    found = []
+    found: list[Finding] = []
     root = run.id.partition("/")[0]
     for name in plan.afresh:
         step = run.last.steps.get(name)
         for child in step.children if step else ():
             answers = plan.answers.of_child(child)
-            for path in careful_steps(engine, root, child, answers):
-                found.append(_refusal(name, f"{child}/{path}"))
+            paths = careful_steps(engine, root, child, answers)
+            found += [_refusal(name, f"{child}/{path}") for path in paths]
     return found
 
 

@@ -175,7 +175,7 @@ def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View
 
 
 def _announced(logs: StepPaths) -> Mapping[str, Any] | None:
-    """The files that a step was started with. Where its working directory was, nobody can work out any more."""
+    """The files that a step was started with; where its working directory was, nobody knows any more."""
     try:
         found: Mapping[str, Any] | None = read_manifest(logs).get("inputs")
     except DagfsError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from dagfs.model.state import StepState
 from dagfs.model.value import field, frozen
@@ -203,6 +204,7 @@ def text_width(text: str) -> float:
     return sum(map(_advance, text)) * _SIZE
 
 
+@lru_cache(maxsize=4096)
 def _advance(char: str) -> float:
     if unicodedata.combining(char):
         return 0.0

@@ -243,7 +243,7 @@ class Disk:
         Durable on return. StoreError where the file system cannot do that.
         """
         self._sync_tree(str(stage))
-        self._do("rename", stage, lambda: _exchange(stage, target), target)
+        self._do("exchange", stage, lambda: _exchange(stage, target), target)
         for parent in {Path(target).parent, Path(stage).parent}:
             self.sync_dir(parent)
 
@@ -301,7 +301,7 @@ class Disk:
 
     def put_link(self, path: str | Path, target: str) -> None:
         """A new symbolic link."""
-        self._do("symlink", path, lambda: os.symlink(target, path))
+        self._do("symlink", path, lambda: os.symlink(target, path), target)
 
     def remove_file(self, path: str | Path) -> None:
         """Unlink a file; fine when it is gone already."""

@@ -107,7 +107,7 @@ def warm_up() -> None:
     file.reserve()
     lines, me = LineWriter(file, "", _now), identity(os.getpid())
     lines.append(SHIM, me.as_data() if me else {})
-    lines.append(EXITED, Exit().as_event_data())
+    Exit().as_event_data()
     file.close()
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from dagfs.errors import ExitCode
+from dagfs.engine.profiles import is_path
+from dagfs.errors import ExitCode, UsageError
 from dagfs.web.commands import Commands, TooSlow
 from dagfs.web.site import site_of, via
 
@@ -33,6 +34,7 @@ class Actions:
         self, dag: str, params: Mapping[str, str], *, id: str = "", reason: str = "", profile: str = ""
     ) -> str:
         """Start a run of a DAG; its id, as soon as it exists. Parameters `1`, `2`, … are positional."""
+        _require_name(profile)
         words = [*_given(id=id, reason=reason, profile=profile), *_params(params)]
         return await self._id("run", "--detach", self._via, *words, "--", dag, *_by_place(params))
 
@@ -48,6 +50,7 @@ class Actions:
         priority: str = "",
     ) -> str:
         """Put a run in a queue; its id."""
+        _require_name(profile)
         words = _given(id=id, reason=reason, profile=profile, queue=queue, priority=priority)
         return await self._id("enqueue", *words, *_params(params), "--", dag, *_by_place(params))
 
@@ -136,6 +139,15 @@ class Actions:
         """The id that a verb prints last."""
         lines = (await self._commands.call(*words)).decode("utf-8", "replace").split()
         return lines[-1] if lines else ""
+
+
+def _require_name(profile: str) -> None:
+    """UsageError for a profile that is a file: it could be anybody's, and say which programs run."""
+    if is_path(profile):
+        raise UsageError(
+            "a profile is named here, not given as a file",
+            hint="put it into profiles/ of the home, or under `profiles:` in dagfs.yaml",
+        )
 
 
 def actions_of(request: Request) -> Actions:

@@ -1,4 +1,4 @@
-"""The picture of a graph as a part of a page: boxes that can be clicked, in the colours of the page's style."""
+"""The picture of a graph as a part of a page: boxes that can be clicked, in the page's own colours."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ DIRECTIONS = {"right": False, "down": True}
 
 _PANEL = 1240.0, 420.0
 """Width and height of a panel on a usual screen, in pixels."""
+_LARGE = 150
+"""More steps are arranged in one direction only, for it takes a while."""
 
 
 def drawing(sketch: Sketch, *, turn: str = "") -> Markup:
@@ -27,13 +29,15 @@ def drawing(sketch: Sketch, *, turn: str = "") -> Markup:
     shape = tuple((name, tuple(parents)) for name, parents in sketch.depends.items())
     sizes = tuple(box_size(name, sketch) for name in sketch.depends)
     # Everything in it that a user wrote has been escaped by `draw`.
-    return Markup(draw(sketch, _fitting(shape, sizes, turn)))  # noqa: S704
+    return Markup(draw(sketch, _fitting(shape, sizes, turn)))
 
 
 def _fitting(shape: _Shape, sizes: _Sizes, turn: str) -> Arrangement:
     """In the direction that was asked for, else in the one that a panel shows larger."""
     if turn in DIRECTIONS:
         return _arranged(shape, sizes, DIRECTIONS[turn])
+    if len(shape) > _LARGE:
+        return _arranged(shape, sizes, None)
     right = _arranged(shape, sizes, False)
     if _scale(right) >= 1:
         return right
@@ -46,5 +50,5 @@ def _scale(plan: Arrangement) -> float:
 
 
 @lru_cache(maxsize=24)
-def _arranged(shape: _Shape, sizes: _Sizes, down: bool) -> Arrangement:
+def _arranged(shape: _Shape, sizes: _Sizes, down: bool | None) -> Arrangement:
     return arrange(dict(shape), dict(zip((name for name, _ in shape), sizes, strict=True)), down=down)

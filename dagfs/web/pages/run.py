@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,25 +15,23 @@ from dagfs.engine.location import now
 from dagfs.errors import NotFound
 from dagfs.model.dag import Dag
 from dagfs.model.run import MARKABLE, Attempt, Run
-from dagfs.model.state import RunState, StepState
+from dagfs.model.state import StepState
 from dagfs.model.timespan import moment
-from dagfs.planning.picture import Sketch
 from dagfs.store.artifacts import listed
 from dagfs.store.lines import timestamp
 from dagfs.store.logs import size, tail
 from dagfs.web.address import request_number, request_run
-from dagfs.web.graph import DIRECTIONS, drawing
-from dagfs.web.looks import Look, Looks, looks_of
+from dagfs.web.graph import DIRECTIONS
+from dagfs.web.looks import Look, looks_of
 from dagfs.web.pages.log import log_of, request_whose, tail_of
 from dagfs.web.route import Route, for_run
 from dagfs.web.site import page, site_of, unchanged
-from dagfs.web.timeline import Lane, axis, bars, in_order, timeline
+from dagfs.web.views import picture
 from dagfs.web.views import steps as views
 from dagfs.web.views.attempts import attempt_rows, remarks, who
 from dagfs.web.views.course import Whose
 from dagfs.web.views.logtext import plain
 from dagfs.web.views.notice import Failure, Notice, Tail, command, notice, questions
-from dagfs.web.views.states import short
 
 _TAIL_LINES = 12
 _MOST_TAIL = 16 * 1024
@@ -58,7 +55,7 @@ def show(request: Request) -> Response:
     dag = looks_of(request).dag(run.id, attempt.n)
     values = _head(request, look, attempt, place)
     values |= _picture(request, look, attempt, dag, place, whose)
-    values |= _steps(request, attempt, dag, replace(place, whose=whose))
+    values |= _steps(attempt, dag, replace(place, whose=whose))
     values |= _detail(request, look, attempt, dag, whose)
     return page(request, "run.html", etag=etag, **values)
 
@@ -119,7 +116,7 @@ def _head(request: Request, look: Look, attempt: Attempt, place: views.Place) ->
         "attempt": attempt,
         "is_newest": is_newest,
         "is_busy": look.is_alive or bool(view.orphans or view.below),
-        "notice": _with_tails(request, run, attempt, told, place),
+        "notice": _with_tails(request, run, told, place),
         "questions": asked,
         "place": place,
         "folder": str(paths.root),
@@ -128,12 +125,12 @@ def _head(request: Request, look: Look, attempt: Attempt, place: views.Place) ->
         "attempts": attempt_rows(run),
         "remarks": remarks(courses)[:100],
         "who": who,
-        "family": _family(request, run),
+        "family": _family(run),
         "owner": str(view.owner) if view.owner else "",
     }
 
 
-def _with_tails(request: Request, run: Run, attempt: Attempt, told: Notice, place: views.Place) -> Notice:
+def _with_tails(request: Request, run: Run, told: Notice, place: views.Place) -> Notice:
     """The same with the ends of the logs of what failed."""
     paths = site_of(request).home.paths.run(run.id)
 
@@ -147,21 +144,14 @@ def _with_tails(request: Request, run: Run, attempt: Attempt, told: Notice, plac
             if whole := size(path):
                 data = tail(path, _TAIL_LINES, limit=_MOST_TAIL)
                 text = plain(data.decode("utf-8", "replace"))
-                query = {
-                    "whose": failure.whose,
-                    "attempt": failure.attempt,
-                    "view": "",
-                    "turn": "",
-                    "show": "",
-                }
-                link = place.url("log", **query) + f"&stream={name}"
+                link = place.log_url(failure.whose, failure.attempt) + f"&stream={name}"
                 tails.append(Tail(name, text.rstrip("\n"), link, whole > len(data)))
         return replace(failure, url=url, tails=tuple(tails))
 
     return replace(told, failures=tuple(filled(each) for each in told.failures))
 
 
-def _family(request: Request, run: Run) -> dict[str, Any]:
+def _family(run: Run) -> dict[str, Any]:
     """Where the run comes from, and what came from it."""
     header = run.header
     made_from = header.parent if header.parent and "/" not in run.id else ""
@@ -174,59 +164,22 @@ def _family(request: Request, run: Run) -> dict[str, Any]:
 def _picture(
     request: Request, look: Look, attempt: Attempt, dag: Dag, place: views.Place, whose: Whose | None
 ) -> dict[str, Any]:
-    has_edges = any(step.depends for step in dag.steps)
-    shown = place.view or ("graph" if has_edges or len(dag.steps) < 3 else "timeline")
-    if shown == "timeline":
-        return {"view": shown, "timeline": _timeline(request, look, attempt, place), "graph": ""}
-    return {"view": shown, "timeline": None, "graph": _graph(look, attempt, dag, place, whose)}
-
-
-def _graph(look: Look, attempt: Attempt, dag: Dag, place: views.Place, whose: Whose | None) -> str:
-    steps = {name: step for name, step in attempt.steps.items() if name in dag.depends}
-    classes = {name: "kept" for name, step in steps.items() if step.kept or step.left}
-    if whose is not None and whose[0] in steps:
-        classes[whose[0]] = f"{classes.get(whose[0], '')} chosen".strip()
-    sketch = Sketch(
-        f"{look.view.run.header.dag} {look.view.run.id}",
-        dag.depends,
-        {name: str(step.state) for name, step in steps.items()},
-        {step.name: _note(step.description, attempt, step.name) for step in dag.steps},
-        words={name: short(step) for name, step in steps.items()},
-        classes=classes,
-        links={name: place.url(whose=(name, ""), anchor="detail") for name in steps},
-        is_live=True,
-    )
-    return drawing(sketch, turn=place.turn)
-
-
-def _note(description: str, attempt: Attempt, name: str) -> str:
-    step = attempt.steps.get(name)
-    reason = views.reason_of(step) if step else ""
-    return "\n".join(word for word in (description, reason) if word)
-
-
-def _timeline(request: Request, look: Look, attempt: Attempt, place: views.Place) -> dict[str, Any]:
+    shown = place.view or picture.usual(dag)
+    if shown == "graph":
+        drawn = picture.graph_of(look.view.run, attempt, dag, place, whose)
+        return {"view": shown, "graph": drawn, "timeline": None}
     run, looks = look.view.run, looks_of(request)
     courses = [looks.course(run.id, each.n) for each in run.attempts if each.n <= attempt.n]
-    course = courses[-1]
-    lanes = [_lane((name, ""), step, place) for name, step in attempt.steps.items()]
-    lanes += [_lane(("", event), step, place) for event, step in attempt.handlers.items()]
-    goes_on = look.is_alive or bool(look.view.orphans)
-    end = timestamp(now()) if goes_on and attempt.n == run.last.n else course.last
-    chart = timeline(courses, in_order(lanes, course)[:_MOST_ROWS], end)
-    return {"axis": axis(chart), "bars": bars(chart), "chart": chart}
-
-
-def _lane(whose: Whose, step: Any, place: views.Place) -> Lane:
-    note = views.kept_words(step) or ("" if step.state is StepState.NOT_STARTED else str(step.state))
-    href = place.url(whose=whose, anchor="detail")
-    return Lane(whose, views.label(whose), str(step.state), step.kept, href, note.replace("_", " "))
+    goes_on = (look.is_alive or bool(look.view.orphans)) and attempt.n == run.last.n
+    end = timestamp(now()) if goes_on else courses[-1].last
+    chart = picture.timeline_of(attempt, courses, place, end)
+    return {"view": shown, "graph": "", "timeline": chart}
 
 
 # -- steps ---------------------------------------------------------------------------------------
 
 
-def _steps(request: Request, attempt: Attempt, dag: Dag, place: views.Place) -> dict[str, Any]:
+def _steps(attempt: Attempt, dag: Dag, place: views.Place) -> dict[str, Any]:
     every = views.rows(attempt, dag, place)
     rows = [row for row in every if row.state == place.show] if place.show else every
     return {

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from dagfs.engine.home import Home
 from dagfs.engine.versions import version_text
 from dagfs.errors import DagfsError, NotFound, SpecError
+from dagfs.model.run import Actor
 from dagfs.store.draft import read_draft
 from dagfs.web.actions import actions_of
 from dagfs.web.address import request_number, request_run
@@ -18,7 +19,7 @@ from dagfs.web.role import Role
 from dagfs.web.route import for_run
 from dagfs.web.site import page, site_of
 from dagfs.web.templates import run_url
-from dagfs.web.views.meaning import meaning
+from dagfs.web.views.meaning import meaning, who
 from dagfs.web.views.textdiff import text_diff
 
 NEXT = "next"
@@ -31,7 +32,8 @@ async def versions(request: Request) -> Response:
     run = request_run(request)
     found = await actions_of(request).data("spec", "log", "--", run)
     draft = await run_in_threadpool(read_draft, site_of(request).home.store, run)
-    return page(request, "versions.html", run=run, versions=list(reversed(found)), draft=draft)
+    told = [{**each, "who": who(Actor.from_data(each["actor"]))} for each in reversed(found)]
+    return page(request, "versions.html", run=run, versions=told, draft=draft)
 
 
 def export(request: Request) -> Response:

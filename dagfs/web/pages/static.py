@@ -31,7 +31,13 @@ def editor(request: Request) -> Response:
     return FileResponse(path, headers=_FOR_EVER if "v" in request.query_params else None)
 
 
+def icon(_: Request) -> Response:
+    """What browsers ask for beside a page that names no icon: a log as text, for one."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+
 ROUTES = (
+    Route("GET", "/favicon.ico", icon, Role.ANYONE),
     Route("GET", "/static/{name}", file, Role.ANYONE),
     Route("GET", f"/static/editor/{FILE}", editor, Role.ANYONE),
 )

@@ -113,10 +113,11 @@ function mark() {
   area.dispatchEvent(new CustomEvent("dagfs:findings", { detail: found.map((each) => ({
     line: Number(each.dataset.line),
     column: Number(each.dataset.column),
-    severity: each.dataset.blocks ? "error" : each.dataset.severity === "note" ? "info" : "warning",
+    severity: { error: "error", refused: each.dataset.blocks ? "error" : "info", note: "info" }[each.dataset.severity] ?? "warning",
     message: each.querySelector(".what").textContent,
   })) }));
-  number(new Map(found.map((each) => [Number(each.dataset.line), each.dataset.blocks ? "bad" : "odd"])));
+  const isBad = (each) => each.dataset.blocks && each.dataset.severity !== "question";
+  number(new Map(found.reverse().map((each) => [Number(each.dataset.line), isBad(each) ? "bad" : "odd"])));
 }
 
 function number(marks = new Map()) {

@@ -45,6 +45,6 @@ class Again:
 
 def again_from(form: Fields) -> Again:
     def one(name: str) -> str:
-        return form.get(name, [""])[-1].strip()
+        return (form.get(name) or [""])[-1].strip()
 
     return Again(one("target") == "new", bool(one("latest")), one("new_id"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from dagfs.model.edit import Change
 from dagfs.model.fingerprint import FieldClass
+from dagfs.model.run import Actor
 from dagfs.planning.explain import change_line
 
 
@@ -26,3 +27,9 @@ def changed(data: Mapping[str, Any]) -> str:
     """One changed field."""
     kind = FieldClass(data["kind"])
     return change_line(Change(data["step"], data["field"], data["old"], data["new"], kind, data["line"]))
+
+
+def who(actor: Actor) -> str:
+    """`ada@host`, and through what where that is not the command line."""
+    through = ", ".join(word for word in (actor.source, actor.remote) if word not in ("", "cli"))
+    return f"{actor} ({through})" if through else str(actor)

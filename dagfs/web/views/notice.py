@@ -88,7 +88,7 @@ def notice(view: View, attempt: Attempt, *, is_newest: bool, is_alive: bool) -> 
     state = attempt.state
     failed = failures(attempt)
     root = view.run.id.partition("/")[0]
-    found = Notice(
+    return Notice(
         _KINDS.get(state, "odd"),
         _title(attempt, state, is_alive=is_alive, is_newest=is_newest),
         tuple(_lines(view, attempt, is_newest=is_newest)),
@@ -98,7 +98,6 @@ def notice(view: View, attempt: Attempt, *, is_newest: bool, is_alive: bool) -> 
         can_stop=is_newest and (is_alive or bool(view.orphans or view.below) or state is RunState.WAITING),
         commands=commands(root),
     )
-    return found
 
 
 def commands(run: str) -> dict[str, str]:

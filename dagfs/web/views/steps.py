@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -47,6 +47,10 @@ class Place:
         }
         query = urlencode({name: value for name, value in said.items() if value}, errors="surrogatepass")
         return run_url(self.run, *rest) + (f"?{query}" if query else "") + (f"#{anchor}" if anchor else "")
+
+    def log_url(self, whose: Whose, attempt: int) -> str:
+        """The page of a log; `attempt` is the one whose folder has it."""
+        return replace(self, view="", turn="", show="").url("log", whose=whose, attempt=attempt)
 
 
 def named(whose: Whose | None) -> dict[str, str]:
@@ -90,7 +94,6 @@ def rows(attempt: Attempt, dag: Dag, place: Place) -> list[Row]:
 def _row(whose: Whose, step: StepRun, attempt: Attempt, place: Place) -> Row:
     goes_on = step.state.is_underway and not step.finished and not attempt.state.is_over
     of_old = step.kept or step.left
-    log = place.url("log", whose=whose, attempt=step.log_attempt, view="", turn="", show="")
     return Row(
         whose,
         label(whose),
@@ -104,7 +107,7 @@ def _row(whose: Whose, step: StepRun, attempt: Attempt, place: Place) -> Row:
         tally(step.children.values()),
         len(step.outputs),
         place.url(whose=whose),
-        log if step.log_attempt else "",
+        place.log_url(whose, step.log_attempt) if step.log_attempt else "",
         whose == place.whose,
         step.state in _BAD,
     )

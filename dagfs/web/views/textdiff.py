@@ -12,6 +12,8 @@ _AROUND = 3
 _MOST_LINES = 20_000
 _LONGEST = 600
 """Characters of a line whose words are compared."""
+_MOST_WORDED = 200
+"""Changed lines in a row whose words are compared."""
 
 Piece = tuple[str, bool]
 """A part of a line, and whether it differs."""
@@ -77,7 +79,11 @@ def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
 
 def _changed(old: Sequence[str], new: Sequence[str], a: int, c: int) -> Iterator[Line]:
     """Lines that were replaced; where as many came as went, their words are compared in pairs."""
-    pairs = [_words(*pair) for pair in zip(old, new, strict=False)] if len(old) == len(new) else []
+    pairs = (
+        [_words(*pair) for pair in zip(old, new, strict=False)]
+        if len(old) == len(new) <= _MOST_WORDED
+        else []
+    )
     for n, line in enumerate(old):
         yield Line("gone", a + n + 1, 0, pairs[n][0] if pairs else ((line, False),))
     for n, line in enumerate(new):

@@ -106,7 +106,7 @@ def wish_from(form: Fields, params: Mapping[str, str]) -> Wish:
     """What a form asks for. `params` are the values there are now: the same again is no change."""
 
     def one(name: str) -> str:
-        return form.get(name, [""])[-1].strip()
+        return (form.get(name) or [""])[-1].strip()
 
     mode = one("mode")
     return Wish(
@@ -137,7 +137,7 @@ def _several(form: Fields, name: str) -> tuple[str, ...]:
 def _stale(form: Fields) -> dict[str, str]:
     """Each field `stale` is `ANSWER=STEP`; an empty one goes along with the rest."""
     found = {}
-    every = form.get("stale_all", [""])[-1]
+    every = (form.get("stale_all") or [""])[-1]
     if every in ANSWERS:
         found["*"] = every
     for text in form.get("stale", ()):
