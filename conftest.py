@@ -1,4 +1,4 @@
-"""For every test there is: a missing component is a failure in the gate, never a skip; no time is asserted."""
+"""For every test: in the gate a missing component fails and is never skipped; no time is asserted."""
 
 from __future__ import annotations
 

@@ -292,6 +292,11 @@ class Home:
         """A file beside the home, for a step to talk to the story: `$DAG_DESK/NAME`."""
         return self.path.parent / name
 
+    def go(self, code: int = 0) -> None:
+        """Tell a step that waits for `$DAG_DESK/go` how to end; the file comes with its content."""
+        self.file("going").write_text(f"{code}")
+        self.file("going").rename(self.file("go"))
+
     def lines(self, name: str) -> list[str]:
         """The lines of a file that steps write to; none where it is not there."""
         path = self.file(name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from intg.conftest import new_home
 from intg.home import DAGFS, PATIENCE_SEC, Home
 from intg.screen import Terminal
 
@@ -20,7 +22,14 @@ printf '%s\n' "${COMPREPLY[@]}"
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One for all: completing only reads."""
+    with new_home(tmp_path_factory.mktemp("completion")) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
 def scripts(home: Home) -> Path:
     """A home with two DAGs and two runs, and beside it the scripts of all shells."""
     home.dag("nightly", "steps: [{name: extract, run: 'true'}, {name: load data, run: 'true'}]")
@@ -128,9 +137,12 @@ def test_the_home_is_found_as_dagfs_finds_it(home: Home, scripts: Path) -> None:
     assert in_bash(home, scripts, "status", "20260101", cwd=elsewhere, DAGFS_HOME=str(home.path)) == [NIGHTLY]
     assert in_bash(home, scripts, "-C", str(home.path), "status", "20260101", cwd=elsewhere) == [NIGHTLY]
     own = elsewhere / ".local/share"
-    own.mkdir(parents=True)
+    own.mkdir(parents=True, exist_ok=True)
     (own / "dagfs").symlink_to(home.path)
-    assert in_bash(home, scripts, "status", "20260101", cwd=elsewhere) == [NIGHTLY]
+    try:
+        assert in_bash(home, scripts, "status", "20260101", cwd=elsewhere) == [NIGHTLY]
+    finally:
+        (own / "dagfs").unlink()
 
 
 def test_no_python_is_started_for_names(home: Home, scripts: Path) -> None:

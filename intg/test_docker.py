@@ -60,11 +60,6 @@ def waiting(home: Home, docker: Dockerd, run: str = WAITING, more: str = "", **c
     job(home, docker, run, more, volumes=f'["{home.file("")}:/desk"]', **config)
 
 
-def go(home: Home, code: int = 0) -> None:
-    home.file("going").write_text(f"{code}")
-    home.file("going").rename(home.file("go"))
-
-
 def test_a_command_runs_in_a_container_with_its_values_its_log_its_outputs_and_its_exit_code(
     home: Home, docker: Dockerd
 ) -> None:
@@ -157,7 +152,7 @@ def test_no_value_is_an_argument_of_any_process(home: Home, docker: Dockerd) -> 
             assert b"hush-hush" not in line.read_bytes(), line
         except OSError:
             continue
-    go(home)
+    home.go()
     engine.wait().exits(0)
     assert not home.shell("grep -rl hush-hush runs --include='*' | grep -v spec | grep -v resolved || true")
 
@@ -232,7 +227,7 @@ def test_a_step_whose_engine_is_killed_goes_on_and_is_adopted(home: Home, docker
     begun(home).kill()
     again = home.start("retry")
     again.until(lambda: home.has_event("step_adopted", 2), "the adoption")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began"]
     assert home.log("box") == "box begins\nbox ends\n"
@@ -244,7 +239,7 @@ def test_a_step_that_was_lost_here_is_taken_up_with_its_whole_log(home: Home, do
     assert home.states() == {"box": "lost"}
     again = home.start("retry")
     again.until(lambda: "box begins" in home.log("box", 2), "the log from its beginning")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began"]
     assert home.log("box", 2) == "box begins\nbox ends\n"
@@ -255,7 +250,7 @@ def test_a_container_that_ended_while_nobody_looked_is_not_run_again(home: Home,
     engine = begun(home)
     os.kill(client(home), signal.SIGKILL)
     engine.wait().exits(1)
-    go(home, 7)
+    home.go(7)
     eventually(lambda: docker.containers("status=exited"), "its end")
     home.dagfs("retry").exits(1)
     assert home.dagfs("status", "--json").json["steps"]["box"]["exit_code"] == 7
@@ -272,7 +267,7 @@ def test_a_lost_step_that_was_edited_is_ended_and_begun_anew(home: Home, docker:
     home.edit(("box begins", "box begins anew"))
     again = home.start("retry")
     again.until(lambda: "anew" in home.log("box", 2), "the new one")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began", "began"]
 
@@ -300,7 +295,7 @@ def test_a_daemon_that_dies_and_comes_back_loses_nothing(home: Home, docker: Doc
     docker.kill()
     engine.until(lambda: "no answer" in home.log("box", stream="stderr"), "the loss")
     docker.start()
-    go(home, 5)
+    home.go(5)
     engine.wait().exits(1)
     assert home.dagfs("status", "--json").json["steps"]["box"]["exit_code"] == 5
     assert home.log("box") == "box begins\nbox ends\n"
@@ -317,7 +312,7 @@ def test_a_step_runs_inside_a_container_that_is_there_already(home: Home, docker
         engine.wait().exits(1)
         again = home.start("retry")
         again.until(lambda: "box begins" in home.log("box", 2), "the log from its beginning")
-        go(home)
+        home.go()
         again.wait().exits(0)
         assert home.lines("count") == ["began"]
         waiting(home, docker, STUBBORN, image="''", name="there")
@@ -336,7 +331,7 @@ def test_a_container_that_ends_while_its_daemon_is_away_still_has_its_exit_code(
     waiting(home, docker)
     engine = begun(home)
     docker.kill()
-    go(home, 5)
+    home.go(5)
     docker.start()
     engine.wait().exits(1)
     assert home.dagfs("status", "--json").json["steps"]["box"]["exit_code"] == 5
@@ -375,7 +370,7 @@ def test_steps_of_a_dag_share_its_container_which_goes_with_it(home: Home, docke
     shared(home, docker)
     engine = home.start("run", "job")
     engine.until(lambda: "one begins" in home.log("one"), "the first step")
-    go(home)
+    home.go()
     engine.wait().exits(0)
     assert home.log("two") == "shared here\n"
     assert not docker.containers()
@@ -391,7 +386,7 @@ def test_a_shared_container_outlives_its_engine_and_goes_with_the_run(home: Home
             os.kill(pid, signal.SIGKILL)
     again = home.start("retry")
     again.until(lambda: "one begins" in home.log("one", 2), "the log from its beginning")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began"]
     assert home.log("two", 2) == "shared here\n"
@@ -401,7 +396,7 @@ def test_a_shared_container_outlives_its_engine_and_goes_with_the_run(home: Home
 def test_a_shared_container_is_awaited_by_its_log(home: Home, docker: Dockerd) -> None:
     command = "[sh, -c, 'sleep 0.3; echo all set > /tmp/left; echo all set; sleep 600']"
     shared(home, docker, f"startup: command\n  command: {command}\n  log_pattern: all s.t")
-    go(home)
+    home.go()
     home.dagfs("run", "job").exits(0)
     assert not docker.containers()
 

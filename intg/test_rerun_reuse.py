@@ -97,3 +97,18 @@ def test_sub_dags_come_along(home: Home) -> None:
     home.dagfs("rerun", "first", "--from", "state:unfinished", "--id", "second").exits(0)
     assert home.lines("count") == ["b"]
     home.dagfs("fsck").exits(0)
+
+
+def test_what_it_would_do_is_shown_and_nothing_is_made(failed: Home) -> None:
+    before = failed.listing("runs")
+    shown = failed.dagfs("rerun", "first", "--from", "load", "-n").exits(0)
+    shown.says("keep extract", "run load selected", "run report")
+    failed.dagfs("rerun", "first", "-n").exits(0).says(
+        "a new run of job, made from first", "run extract all of it runs"
+    )
+    data = failed.dagfs("rerun", "first", "-n", "--latest", "--json").exits(0).json
+    assert [step["step"] for step in data["steps"]] == ["extract", "load", "report"]
+    failed.dag("job", DAG.replace("ROWS=3", "ROWS=4"))
+    failed.dagfs("rerun", "first", "--from", "load", "--latest", "--dry-run").exits(5).says("stale.semantic")
+    failed.dagfs("rerun", "first", "--from", "lod", "-n").exits(2).in_one_line()
+    assert failed.listing("runs") == before

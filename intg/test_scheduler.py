@@ -123,7 +123,7 @@ def test_kill_9_again_and_again_misses_no_start_and_doubles_none(home: Home) -> 
 
 def test_what_runs_are_started_from_may_die_at_any_time(home: Home) -> None:
     scheduler = at_work(home)
-    (spawner,) = home.pids("dagfs-spawner")
+    (spawner,) = eventually(lambda: home.pids("dagfs-spawner"), "what runs are started from")
     os.kill(spawner, signal.SIGKILL)
     home.dag("one", STEPS)
     home.dagfs("enqueue", "one").exits(0)
@@ -483,3 +483,52 @@ def test_next_shows_local_times_over_a_change_of_the_clocks(home: Home) -> None:
     home.dagfs("next", "job", "-n", "2", "--from", "2026-03-28T12:00Z").says(
         "2026-03-29 01:00:00Z", "Sun 2026-03-29 03:00 CEST", "2026-03-30 00:30:00Z"
     )
+
+
+def test_a_scheduler_that_hangs_is_called_so_until_it_goes_on(home: Home) -> None:
+    """Whatever holds it up, its sign of life grows old."""
+    home.settings("grace_sec: 2\n")
+    scheduler = at_work(home)
+    scheduler.signal(signal.SIGSTOP)
+    path = home.path / "runs/.scheduler/status.json"
+    said = json.loads(path.read_text())
+    # As if half a minute had passed.
+    path.write_text(json.dumps({**said, "stale_after": said["started"]}))
+    home.dagfs("scheduler", "--status").exits(1).says("NOT at work")
+    home.dagfs("doctor").exits(1).says("its last sign of life was at", "it died, or it hangs")
+    home.dagfs("metrics").exits(0).says("dagfs_scheduler_up 0")
+    scheduler.signal(signal.SIGCONT)
+    eventually(lambda: _is_at_work(home, scheduler), "a new sign of life")
+    finish(scheduler)
+
+
+def test_nothing_half_written_is_ever_started(home: Home) -> None:
+    """A file that is written slowly is valid, and due, long before it is whole."""
+    lines = [f"  - name: s{place}\n    run: echo s{place} >> $DAG_DESK/done\n" for place in range(3)]
+    path = home.dag("first", "steps: [{run: 'true'}]\n").with_name("slow.yaml")
+    scheduler = at_work(home)
+    with path.open("w") as file:
+        file.write(f'schedule: {{at: "{soon()}"}}\noverlap: allow\nsteps:\n')
+        for line in lines[:-1]:
+            file.write(line)
+            file.flush()
+            # What the file says so far is good by itself; other files are looked at meanwhile.
+            home.dagfs("validate", "slow").exits(0)
+            _another_is_known(home)
+        assert status(home)["schedules"] == 0
+        assert not home.runs()
+        file.write(lines[-1].replace("s2\n", "s2; exit 0\n"))
+        due = soon()
+        file.seek(0)
+        file.write(f'schedule: {{at: "{due}"}}')
+    (run,) = ended(home, 1)
+    assert (run["dag"], run["state"]) == ("slow", "succeeded")
+    assert sorted(home.lines("done")) == ["s0", "s1", "s2"]
+    finish(scheduler)
+
+
+def _another_is_known(home: Home) -> None:
+    """The scheduler has taken up a file that was closed after now."""
+    count = status(home)["dags"]
+    home.dag(f"other{count}", "steps: [{run: 'true'}]\n")
+    eventually(lambda: status(home)["dags"] > count, "another file")

@@ -52,11 +52,6 @@ def waiting(home: Home, server: Sshd, run: str = WAITING, **config: str) -> None
     job(home, server, run, f"    env:\n      - DESK: {home.file('')}\n", **config)
 
 
-def go(home: Home, code: int = 0) -> None:
-    home.file("going").write_text(f"{code}")
-    home.file("going").rename(home.file("go"))
-
-
 def test_a_command_runs_there_with_its_values_its_log_its_outputs_and_its_exit_code(
     home: Home, server: Sshd
 ) -> None:
@@ -90,7 +85,7 @@ def test_a_dropped_connection_is_made_anew_and_the_command_runs_once(home: Home,
     server.cut()
     engine.until(lambda: "was lost" in home.log("far", stream="stderr"), "the loss")
     engine.until(lambda: "again" in home.log("far", stream="stderr"), "the new connection")
-    go(home, 5)
+    home.go(5)
     engine.wait().exits(1)
     assert home.lines("count") == ["began"]
     assert home.log("far") == "far begins\nfar ends\n"
@@ -118,7 +113,7 @@ def test_a_connection_that_is_frozen_is_noticed_and_made_anew(home: Home, server
     engine = begun(home)
     server.cut(signal.SIGSTOP)
     engine.until(lambda: "again" in home.log("far", stream="stderr"), "the new connection")
-    go(home)
+    home.go()
     engine.wait().exits(0)
     assert home.lines("count") == ["began"]
     assert home.log("far") == "far begins\nfar ends\n"
@@ -178,7 +173,7 @@ def test_a_full_disk_over_there_is_said_before_and_survived_within(
         engine = home.start("retry")
         engine.until(lambda: "far begins" in home.log("far", 2), "the first line")
         fill(disk)
-        go(home)
+        home.go()
         engine.wait().exits(0)
         assert home.lines("count") == ["began"]
         assert not list((disk / "jobs").iterdir())
@@ -239,7 +234,7 @@ def test_a_step_whose_engine_is_killed_goes_on_and_is_adopted(home: Home, server
     begun(home).kill()
     again = home.start("retry")
     again.until(lambda: home.has_event("step_adopted", 2), "the adoption")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began"]
     assert home.log("far") == "far begins\nfar ends\n"
@@ -260,7 +255,7 @@ def test_a_step_that_was_lost_here_is_taken_up_there(home: Home, server: Sshd) -
     assert home.states() == {"far": "lost"}
     again = home.start("retry")
     again.until(lambda: "far begins" in home.log("far", 2), "the log from its beginning")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began"]
     assert home.log("far", 2) == "far begins\nfar ends\n"
@@ -271,7 +266,7 @@ def test_a_step_that_ended_while_nobody_looked_is_not_run_again(home: Home, serv
     engine = begun(home)
     os.kill(client(home), signal.SIGKILL)
     engine.wait().exits(1)
-    go(home, 7)
+    home.go(7)
     eventually(lambda: list((server.folder / "jobs").glob("*/exit.7")), "its end over there")
     home.dagfs("retry").exits(1)
     assert home.dagfs("status", "--json").json["steps"]["far"]["exit_code"] == 7
@@ -287,7 +282,7 @@ def test_a_lost_step_that_was_edited_is_ended_and_begun_anew(home: Home, server:
     home.edit(("far begins", "far begins anew"))
     again = home.start("retry")
     again.until(lambda: "anew" in home.log("far", 2), "the new one")
-    go(home)
+    home.go()
     again.wait().exits(0)
     assert home.lines("count") == ["began", "began"]
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,7 @@ def test_both_are_at_work_and_end_together_while_runs_go_on(home: Home) -> None:
     assert home.dagfs("scheduler", "--status", "--json").json["alive"]
     home.dagfs("enqueue", "hello").exits(0)
     eventually(lambda: home.log("hello") == "hello\n", "the queued run")
-    began = time.monotonic()
     end(engine)
-    # Generous: on a machine with nothing else to do it is a fraction of that.
-    assert time.monotonic() - began < 10
     assert not answers(said["url"])
     assert home.dagfs("scheduler", "--status", "--json").json["stopped"]
     home.file("go").touch()
@@ -96,7 +92,9 @@ def test_a_hangup_has_both_read_their_settings_again(home: Home) -> None:
     home.settings("scheduler: {timezone: Europe/Berlin}\n")
     engine.signal(signal.SIGHUP)
     eventually(lambda: "reloaded" in home.dagfs("scheduler", "--log", "50").out, "the scheduler's reload")
-    eventually(lambda: member(engine, "serve") not in (0, before) and answers(said["url"]), "another web page")
+    eventually(
+        lambda: member(engine, "serve") not in (0, before) and answers(said["url"]), "another web page"
+    )
     end(engine)
 
 

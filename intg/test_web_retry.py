@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -202,6 +203,28 @@ def test_steps_are_run_again_by_clicking_them(home: Home, browser: Browser) -> N
         assert set(ended(home, run, 2).values()) == {"succeeded"}
     kept = [event["step"] for event in home.journal(2) if event["event"] == "step_kept"]
     assert kept == ["fetch", "check", "transform", "report"]
+
+
+def test_odd_names_are_clicked_as_well(home: Home, browser: Browser) -> None:
+    names = ["<img src=x onerror=alert(1)>", 'it\'s "odd", x++', 'say "no"']
+    home.dag(
+        "odd", "steps:\n" + "".join(f"  - name: {json.dumps(name)}\n    run: 'true'\n" for name in names)
+    )
+    home.dagfs("run", "odd").exits(0)
+    with serving(home) as server, visiting(browser, server) as visitor:
+        page = visitor.page
+        page.goto(f"/runs/{home.run.name}/retry?only=nobody")
+        expect(page.locator("#plan")).to_contain_text("there is no step 'nobody'")
+        page.goto(f"/runs/{home.run.name}/retry?mode=only")
+        page.get_by_label("From the failure").check()
+        expect(verdict(page)).to_have_text("nothing to do: 3 kept")
+        page.get_by_label("Selected steps only").check()
+        for number, name in enumerate(names, 1):
+            page.locator(".decisions").get_by_text(name, exact=True).click()
+            kept = f"{3 - number} kept, " if number < 3 else ""
+            expect(verdict(page)).to_have_text(f"compatible: {kept}{number} to run")
+            expect(page.locator(".decisions tr.chosen")).to_have_count(number)
+        expect(page.locator("#plan .picture .chosen")).to_have_count(3)
 
 
 def test_an_edit_of_finished_work_asks_and_is_answered(home: Home, browser: Browser) -> None:

@@ -127,7 +127,7 @@ def test_a_long_log_is_searched_filtered_and_read_backwards(home: Home, browser:
         expect(text).to_contain_text("needle in the end")
         # Only its end is here, in whole lines.
         expect(text).not_to_contain_text("line 1 of many")
-        first = text.locator("pre").first.inner_text().split("\n")[0]
+        first = (text.locator("pre").first.text_content() or "").split("\n")[0]
         assert re.fullmatch(r"line \d+ of many, of which some are marked", first), first
         find, found = page.get_by_label("Search in the log"), page.locator("[data-found]")
         find.fill("needle")
@@ -352,3 +352,43 @@ def test_children_are_counted_and_lead_to_their_own_pages(home: Home, browser: B
         assert "/children/" in page.url
         page.locator("#head").get_by_role("link", name=home.run.name).click()
         expect(page.locator("#detail h2")).to_have_text("load")
+
+
+def test_a_run_whose_engine_died_says_what_goes_on(home: Home, browser: Browser) -> None:
+    home.dag("crash", WATCHED)
+    engine = home.start("run", "crash")
+    eventually(lambda: home.runs() and "line two" in home.log("print"), "the step that prints")
+    with serving(home) as server, visiting(browser, server) as visitor:
+        page = visitor.page
+        page.goto(run_url(home))
+        engine.kill()
+        told = page.get_by_role("region", name="How it stands")
+        expect(told).to_contain_text("Interrupted: its engine died")
+        expect(told).to_contain_text("Still running without it: print.")
+        # Its log is followed all the same, and the step's end is seen without anybody writing it down.
+        home.file("more").touch()
+        expect(page.locator("#log .log-text")).to_contain_text("a later line")
+        home.file("end").touch()
+        expect(told).to_contain_text("Ended after their engine: print.")
+        expect(told).to_contain_text("exit 3")
+
+
+def test_the_log_of_a_step_that_was_tried_again_tells_its_tries_apart(home: Home, browser: Browser) -> None:
+    home.dag(
+        "tries",
+        """
+        steps:
+          - name: flaky
+            run: |
+              echo "this is try $DAGFS_TRY"
+              test -e "$DAGFS_WORK_DIR/seen" || { touch "$DAGFS_WORK_DIR/seen"; exit 1; }
+            retry_policy: {limit: 2, interval_sec: 0}
+        """,
+    )
+    home.dagfs("run", "tries").exits(0)
+    with serving(home) as server, visiting(browser, server) as visitor:
+        page = visitor.page
+        page.goto(f"{run_url(home)}?view=timeline")
+        expect(page.locator("#log .try")).to_have_text(["try 1", "try 2"])
+        expect(page.locator("#log .chunk")).to_have_count(2)
+        expect(page.locator(".bars .bar")).to_have_count(2)

@@ -63,6 +63,8 @@ def _be(request: dict[str, Any], fds: list[int], mark: int) -> None:
         name_process("dagfs")
         gc.enable()
         code = main(sys.argv[1:])
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
     finally:
         os._exit(code)
 

@@ -29,6 +29,7 @@ from dagfs.hooks.executor import Process, StepRequest
 from dagfs.hooks.manager import HOOKS, PluginManager
 from dagfs.hooks.notifier import News
 from dagfs.hooks.options import Options
+from dagfs.hooks.page import PageAnswer, PageRequest, PageSpec
 from dagfs.model import event
 from dagfs.model.dag import Dag, Step
 from dagfs.model.edit import Action, Edit, Severity
@@ -42,6 +43,7 @@ from dagfs.spec.parse import parse, read
 from dagfs.store.layout import AttemptPaths, RunPaths, StepPaths
 from dagfs.store.status import status_document
 from tests.cases import CASES, Case
+from tests.web import apipage
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.name for path in ROOT.glob("*.md")) + sorted(
@@ -259,6 +261,10 @@ GENERATED = {
     "docs/retry.md": {"cases": cases_part, "rules": rules_part, "fields": fields_part},
     "docs/plugins.md": {"hooks": hooks_part},
     "docs/cli.md": {"cli": cli_part},
+    "docs/http-api.md": {
+        "codes": lambda _: apipage.codes_part(),
+        "operations": lambda _: apipage.operations_part(),
+    },
 }
 
 
@@ -289,7 +295,7 @@ def test_every_case_of_a_retry_is_real(case: Case, built_in: PluginManager) -> N
     assert re.search(rf"^def {name}\(", page(file), re.MULTILINE), case.test
 
 
-def test_every_rule_and_every_option_of_a_retry_has_its_case(built_in: PluginManager) -> None:
+def test_every_rule_has_its_case(built_in: PluginManager) -> None:
     cases = [case for each in CASES.values() for case in each]
     assert {rule for case in cases for rule in case.rules} == set(built_in.rules)
 
@@ -480,10 +486,21 @@ def test_every_file_of_a_run_is_documented() -> None:
 # -- plugins -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [StepRequest, Process, Edit, News, CommandSpec, CommandContext])
-def test_every_field_that_plugins_see_is_documented(value: type) -> None:
-    titles = {Edit: "A rule", News: "A notifier", CommandSpec: "A command", CommandContext: "A command"}
-    title = titles.get(value, "An executor")
+SEEN = {
+    StepRequest: "An executor",
+    Process: "An executor",
+    Edit: "A rule",
+    News: "A notifier",
+    CommandSpec: "A command",
+    CommandContext: "A command",
+    PageSpec: "A page",
+    PageRequest: "A page",
+    PageAnswer: "A page",
+}
+
+
+@pytest.mark.parametrize(("value", "title"), SEEN.items())
+def test_every_field_that_plugins_see_is_documented(value: type, title: str) -> None:
     told = first_cells(section(page("docs/plugins.md"), title))
     assert {each.name for each in fields(value)} <= set(told)
 

@@ -14,7 +14,8 @@ from dagfs.cli.opened import opened
 from dagfs.cli.place import wanted_run
 from dagfs.cli.preview import conclude_plan, show_plan
 from dagfs.engine.proposal import propose_retry
-from dagfs.errors import NotFound, UsageError
+from dagfs.engine.versions import version_text
+from dagfs.errors import UsageError
 from dagfs.store.runs import RunStore
 
 EXAMPLES = """
@@ -63,14 +64,9 @@ def run(command: Command) -> int:
 
 def _text(store: RunStore, run_id: str, version: str | None) -> bytes:
     """The captured spec that the edit begins with."""
-    run = store.load(run_id)
     if version is None:
-        return store.spec(run_id, run.last.n)
-    name = f"spec.v{version.removeprefix('v')}.yaml"
-    for attempt in run.attempts:
-        if attempt.header.spec == name:
-            return store.spec(run_id, attempt.n)
-    raise NotFound(f"run {run_id} has no {name}")
+        return store.spec(run_id, store.load(run_id).last.n)
+    return version_text(store, run_id, version)[1]
 
 
 def _editor(run: str, path: str) -> str:

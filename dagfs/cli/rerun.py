@@ -9,13 +9,16 @@ from dagfs.cli.command import Command, add_json, add_run, add_via, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.opened import opened
+from dagfs.cli.output import visible
 from dagfs.cli.place import wanted_run
+from dagfs.cli.preview import EXIT_CODES, show_plan
 from dagfs.cli.telling import add_plain, telling
-from dagfs.engine.again import request_again, reuse
+from dagfs.engine.again import foresee, planned, request_again, reuse
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import current_actor
-from dagfs.engine.operations import carry_out, start_run
-from dagfs.errors import UsageError
+from dagfs.engine.operations import RunRequest, carry_out, start_run
+from dagfs.engine.proposal import Proposal
+from dagfs.errors import ExitCode, UsageError
 from dagfs.model.value import replace
 from dagfs.planning.selection import Selection
 from dagfs.spec.values import parse_assignments
@@ -27,6 +30,7 @@ examples:
   dagfs rerun @ --latest               the DAG file as it is now
   dagfs rerun @ --from load            keep what has finished but load and all behind it; the old run stays
   dagfs rerun @ --from state:unfinished --latest --on-stale rerun
+  dagfs rerun @ --from load -n         what would run, and what be kept
   dagfs runs --tree                    which run was made from which
 
 A retry goes on with a run and keeps finished work; a rerun begins a new one and keeps nothing, unless
@@ -39,6 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser, default=None)
     parser.add_argument("--latest", action="store_true", help="use the DAG file as it is now")
     parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run, make nothing")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
     add_answers(parser)
@@ -65,6 +70,8 @@ def run(command: Command) -> int:
         reason=options.reason,
         profile=options.profile,
     )
+    if options.dry_run:
+        return _show_whole(command, engine, request)
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):
         return report
@@ -88,6 +95,8 @@ def _reusing(command: Command, engine: Engine, chosen: Selection) -> int:
     old = wanted_run(command, engine.home)
     params = tuple(parse_assignments(options.param))
     said = replace(answers(options), selection=chosen, params=params)
+    if options.dry_run:
+        return _show_kept(command, foresee(engine, old, said, latest=options.latest))
     proposal = reuse(engine, old, options.id, said, latest=options.latest)
     report = detach(command.output) if options.detach else None
     if isinstance(report, int):
@@ -106,3 +115,25 @@ def _reusing(command: Command, engine: Engine, chosen: Selection) -> int:
     with teller:
         result = carry_out(engine, proposal, actor=who, observers=[teller], on_committed=committed, spec=spec)
     return conclude(command, engine.home, result)
+
+
+def _show_whole(command: Command, engine: Engine, request: RunRequest) -> int:
+    """All steps of a run that keeps nothing."""
+    names = [step.name for step in planned(engine, request).steps]
+    if command.options.json:
+        command.output.json(
+            {"parent": request.parent, "steps": [{"step": n, "action": "run"} for n in names]}
+        )
+        return ExitCode.DONE
+    command.output.line(f"a new run of {visible(request.name or request.dag)}, made from {request.parent}")
+    command.output.line()
+    command.output.table([["run", visible(name), "all of it runs"] for name in names], indent="  ")
+    return ExitCode.DONE
+
+
+def _show_kept(command: Command, proposal: Proposal) -> int:
+    if command.options.json:
+        command.output.json(proposal.plan.as_data())
+    else:
+        show_plan(command.output, proposal)
+    return EXIT_CODES[proposal.plan.verdict]

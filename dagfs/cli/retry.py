@@ -93,7 +93,7 @@ def run(command: Command) -> int:
                 )
                 break
             except PlanMoved:
-                # A step that outlived its engine may just have ended; without --plan, what holds now is meant.
+                # A step that outlived its engine may just have ended; without --plan what holds now is meant.
                 if wanted or not left:
                     raise
                 proposal = propose_retry(engine, run_id, given, spec=text)

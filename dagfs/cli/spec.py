@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from dagfs.cli.place import wanted_run
 from dagfs.cli.spectext import given_spec
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.proposal import propose_retry
-from dagfs.engine.versions import versions
+from dagfs.engine.versions import version_text, versions
 from dagfs.errors import NotFound, Refused, UsageError
 
 EXAMPLES = """
@@ -30,7 +29,6 @@ Versions never change. `import` and `revert` check the text first and leave an e
 but for --force.
 exit codes: 0 done, 3 the text is no valid spec, 4 no such version, 5 there is an edit already
 """
-_VERSION = re.compile(r"(?:spec\.)?v?([1-9][0-9]*)(?:\.yaml)?")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,18 +119,16 @@ def _propose(command: Command, engine: Engine, run_id: str, text: bytes) -> int:
 def _text(engine: Engine, run_id: str, word: str | None) -> bytes:
     """A version's text; the newest where none is named."""
     store = engine.home.store
-    found = versions(engine, run_id)
     if word == "next":
         text = store.read_next(run_id)
         if text is None:
             raise NotFound(f"run {run_id} has no spec.next.yaml")
         return text
-    match = _VERSION.fullmatch(word) if word else None
-    name = found[-1].name if word is None else f"spec.v{match[1]}.yaml" if match else word
-    for each in found:
-        if each.name == name:
-            return store.spec(run_id, each.attempts[0])
-    raise NotFound(f"run {run_id} has no {name}", hint=f"it has {', '.join(each.name for each in found)}")
+    return (
+        store.spec(run_id, store.load(run_id).last.n)
+        if word is None
+        else version_text(store, run_id, word)[1]
+    )
 
 
 _ACTIONS: Mapping[str, Callable[[Command, Engine, str], int]] = {

@@ -1,4 +1,4 @@
-"""`dagfs systemd`: print a unit that keeps the scheduler at work."""
+"""`dagfs systemd`: print a unit that keeps the scheduler, and if you like the web page, at work."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ examples:
   dagfs systemd --user > ~/.config/systemd/user/dagfs.service
   systemctl --user daemon-reload && systemctl --user enable --now dagfs
 
+  dagfs systemd --user --web > ~/.config/systemd/user/dagfs.service    the web page as well
+
   dagfs systemd > /etc/systemd/system/dagfs.service      for the whole machine, as you
 
 Runs are no part of the service: restarting it leaves them running.
@@ -32,7 +34,7 @@ RequiresMountsFor={home}
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart={program} -C {home} scheduler
+ExecStart={program} -C {home} {verb}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2
@@ -49,6 +51,7 @@ WantedBy={target}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", action="store_true", help="for your own systemd, not the machine's")
+    parser.add_argument("--web", action="store_true", help="the web page as well: `dagfs up`")
 
 
 def run(command: Command) -> int:
@@ -60,6 +63,7 @@ def run(command: Command) -> int:
     text = _UNIT.format(
         home=_quoted(home),
         program=_quoted(shutil.which("dagfs") or os.path.join(os.path.dirname(sys.executable), "dagfs")),
+        verb="up" if command.options.web else "scheduler",
         user=user,
         target="default.target" if own else "multi-user.target",
     )

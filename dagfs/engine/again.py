@@ -9,13 +9,16 @@ from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.moment import utc_text
-from dagfs.engine.operations import Captured, RunRequest, own, require_compatible
+from dagfs.engine.operations import Captured, RunRequest, own, require_compatible, require_dag
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.reading import reading_options
 from dagfs.errors import NotFound, Refused, UsageError
+from dagfs.model.dag import Dag
 from dagfs.model.run import Run
 from dagfs.model.value import replace
 from dagfs.planning.answers import Answers
+from dagfs.spec.parse import read
+from dagfs.store import dags
 from dagfs.store.forking import fork
 from dagfs.store.layout import new_run_id, valid_run_id
 
@@ -68,6 +71,23 @@ def request_again(
     return replace(request, captured=captured)
 
 
+def foresee(engine: Engine, run_id: str, answers: Answers, *, latest: bool = False) -> Proposal:
+    """What `reuse` would have the new run do; nothing is made."""
+    _require_root(run_id)
+    run = engine.home.store.load(run_id)
+    text = Path(_file(run)).read_bytes() if latest else None
+    return propose_retry(engine, run_id, answers, spec=text or _captured(engine, run))
+
+
+def planned(engine: Engine, request: RunRequest) -> Dag:
+    """The DAG that a request would run. SpecError."""
+    spec = request.captured
+    if spec is None:
+        path = dags.find(engine.home.paths, request.dag)
+        return require_dag(engine, str(path))[2]
+    return read(spec.text, spec.source, options=spec.options)
+
+
 def reuse(engine: Engine, run_id: str, new_id: str, answers: Answers, *, latest: bool = False) -> Proposal:
     """Make a run that has all of an earlier one behind it, and say what going on with it would do.
 
@@ -78,7 +98,7 @@ def reuse(engine: Engine, run_id: str, new_id: str, answers: Answers, *, latest:
     store = engine.home.store
     run = store.load(run_id)
     text = Path(_file(run)).read_bytes() if latest else None
-    first = propose_retry(engine, run_id, answers, spec=text or _captured(engine, run))
+    first = foresee(engine, run_id, answers, latest=latest)
     require_compatible(first.plan)
     if first.view.orphans or first.view.handlers or first.view.below:
         raise Refused(

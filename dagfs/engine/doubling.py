@@ -9,7 +9,9 @@ from dagfs.model.edit import Finding, Severity
 from dagfs.model.run import Run
 from dagfs.planning.answers import Answers
 from dagfs.planning.plan import Plan
-from dagfs.rules.effects import ACK
+
+_RULE = "effects.ack"
+"""What this is an instance of; the rule itself sees one run."""
 
 
 def doubled(engine: Engine, run: Run, plan: Plan) -> list[Finding]:
@@ -46,4 +48,4 @@ def careful_steps(engine: Engine, root: str, child: str, answers: Answers) -> It
 def _refusal(step: str, path: str) -> Finding:
     message = f"step {path} is not idempotent, was started before, and would run again: its child starts over"
     hint = f"look what it has done; then say --ack {path}"
-    return Finding(ACK, Severity.REJECT, message, step, hint=hint)
+    return Finding(_RULE, Severity.REJECT, message, step, hint=hint)

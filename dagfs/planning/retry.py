@@ -35,17 +35,8 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
     if scope.steps is not None:
         scope = replace(scope, steps=scope.steps | offspring.chosen_children(request.children))
     causes = _causes(edit, request, scope)
-    if request.everything:
-        check = _no_findings
-    needs = lost_needs(edit)
-    while True:
-        seen, decisions = decide(edit, causes, needs, scope)
-        findings = tuple(sorted(dict.fromkeys(_found(seen, check)), key=_place))
-        more = _sent_back(seen, findings, answers)
-        firm = _asked_about_deferred(seen, findings) - set(causes.firm)
-        if not more and not firm:
-            break
-        causes = replace(causes, own={**causes.own, **more}, firm={*causes.firm, *firm})
+    check = _no_findings if request.everything else check
+    seen, decisions, findings = _judged(edit, causes, scope, answers, check)
     decisions = _kept_stale(decisions, findings, answers)
     over = bool(request.everything) or answers.selection.afresh
     afresh = offspring.afresh(edit, decisions, request.children, over=over)
@@ -65,6 +56,21 @@ def plan_retry(edit: Edit, request: Request, check: Check) -> Plan:
         afresh=afresh,
     )
     return replace(plan, verdict=_verdict(plan))
+
+
+def _judged(
+    edit: Edit, causes: Causes, scope: Scope, answers: Answers, check: Check
+) -> tuple[Edit, tuple[Decision, ...], tuple[Finding, ...]]:
+    """Decide and ask the rules, again and again until no answer to them sends anything back to run."""
+    needs = lost_needs(edit)
+    while True:
+        seen, decisions = decide(edit, causes, needs, scope)
+        findings = tuple(sorted(dict.fromkeys(_found(seen, check)), key=_place))
+        more = _sent_back(seen, findings, answers)
+        firm = _asked_about_deferred(seen, findings) - set(causes.firm)
+        if not more and not firm:
+            return seen, decisions, findings
+        causes = replace(causes, own={**causes.own, **more}, firm={*causes.firm, *firm})
 
 
 def with_findings(plan: Plan, findings: Iterable[Finding]) -> Plan:

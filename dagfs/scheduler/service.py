@@ -236,7 +236,7 @@ class Service:
         self._notice_base()
         deadline = time.monotonic() + _SLICE_SEC
         enough = lambda: self._wishes.stop or time.monotonic() > deadline  # noqa: E731
-        self._took(self.shelf.rescan(settled, enough))
+        self._took(self.shelf.rescan(settled, enough, self._watcher.being_written()))
         every = UNWATCHED_SEC if self._watcher.problem else RESCAN_SEC
         self._next_rescan = time.monotonic() + every
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,11 +65,17 @@ class Shelf:
         self.is_unfinished = False
         """The last look at all files was broken off."""
 
-    def rescan(self, settled: Iterable[Path] = (), enough: Callable[[], bool] = lambda: False) -> set[str]:
+    def rescan(
+        self,
+        settled: Iterable[Path] = (),
+        enough: Callable[[], bool] = lambda: False,
+        being_written: Collection[str] = (),
+    ) -> set[str]:
         """Look at every file; the keys of those that came, changed or went.
 
-        A file that changed a moment ago is left for later, unless it is among `settled`. Once `enough` says
-        so the rest is left as well, and `is_unfinished`.
+        A file that changed a moment ago is left for later, unless it is among `settled`; so are those of
+        which it is known that they are being written. Once `enough` says so the rest is left as well, and
+        `is_unfinished`.
         """
         known_settled = {str(path) for path in settled}
         self.is_unfinished = False
@@ -77,6 +83,8 @@ class Shelf:
         changed: set[str] = set()
         for key, entry in dags.entries(self._home):
             there.add(key)
+            if entry.path in being_written:
+                continue
             if self._look(key, entry, entry.path in known_settled):
                 changed.add(key)
                 if enough():

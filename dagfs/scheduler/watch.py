@@ -151,6 +151,11 @@ class Watcher:
             folders, self._folders_changed = self._folders_changed, False
         return found, folders
 
+    def being_written(self) -> set[str]:
+        """Files to which something happened, and that have not settled yet."""
+        with self._lock:
+            return {str(path) for path in self._ready}
+
     def next_settled(self) -> float | None:
         """In how many seconds the next file may have settled."""
         with self._lock:

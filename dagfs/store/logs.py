@@ -85,3 +85,26 @@ def follow(path: Path, offset: int, *, limit: int = PIECE) -> bytes:
         return _read(fd, offset, limit, path)
     finally:
         os.close(fd)
+
+
+def find_back(path: Path, word: bytes, end: int, *, most: int = 256 * PIECE) -> int | None:
+    """Where the line begins that has `word` in it, the last such line before `end`; None where there is none.
+
+    Upper and lower case of ASCII letters are the same. At most so many bytes are looked at. NotFound.
+    """
+    word = word.lower()
+    fd = _open(path)
+    try:
+        floor = max(0, end - most)
+        while word and end > floor:
+            start = max(floor, end - PIECE)
+            data = _read(fd, start, end - start, path).lower()
+            at = data.rfind(word)
+            if at >= 0:
+                line = data.rfind(b"\n", 0, at) + 1
+                return start + (line if line or not start else at)
+            # The word may begin in this piece and end in the next.
+            end = start + len(word) - 1 if start > floor else floor
+    finally:
+        os.close(fd)
+    return None

@@ -42,6 +42,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_LONGEST_HEADERS = 32 << 10
 _BODY_SEC = 30.0
 _ACTIONS_A_SECOND, _ACTIONS_AT_ONCE = 20.0, 40.0
 _MOST_PACES = 1000
@@ -93,6 +94,8 @@ class Guard:
 
     async def _checked(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
         """The request with its role; Denied for one that may not go on."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LONGEST_HEADERS:
+            raise Denied(431, f"the headers are larger than {_LONGEST_HEADERS >> 10} kB")
         headers = _headers(scope)
         self._check_host(headers)
         method = scope["method"]
@@ -319,4 +322,5 @@ _CODES = {
     413: "too_large",
     421: "wrong_host",
     429: "too_many",
+    431: "bad_request",
 }

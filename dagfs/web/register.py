@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from dagfs.store.files import store_error
 from dagfs.store.owner import LockTable
 from dagfs.store.runs import RunStore
 from dagfs.web.views.runs import RunFact, fact_of
@@ -118,7 +119,10 @@ class Register:
         seen = (info.st_mtime_ns, info.st_ino)
         settled = time.time_ns() - info.st_mtime_ns > 100_000_000
         if seen != self._listed:
-            self._take(self._store.names())
+            try:
+                self._take(self._store.names())
+            except OSError as error:
+                raise store_error("read", self._runs, error) from None
         self._listed = seen if settled else (0, 0)
 
     def _take(self, names: Collection[str]) -> None:

@@ -130,7 +130,7 @@ def _specs(run: str, paths: RunPaths) -> Iterator[Source]:
 
 
 def _logs(run: str, paths: RunPaths) -> Iterator[Source]:
-    """Logs of all attempts, the newest first, and of children."""
+    """Logs of all attempts, the newest first, and of children; nothing that a link leads to."""
     for n in reversed(paths.attempt_numbers()):
         attempt = paths.attempt(n)
         for folder in (attempt.steps, attempt.handlers):
@@ -145,6 +145,11 @@ def _logs(run: str, paths: RunPaths) -> Iterator[Source]:
 
 def _listed(folder: Path) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        with os.scandir(folder) as found:
+            return sorted(
+                each.name
+                for each in found
+                if not each.name.startswith(".") and each.is_dir(follow_symlinks=False)
+            )
     except OSError:
         return []

@@ -83,7 +83,8 @@ def page(request: Request, template: str, *, status: int = 200, etag: str = "", 
         **values,
     )
     headers = {"ETag": quoted(_whole(request, etag))} if etag else {}
-    return Response(html, status, headers, media_type="text/html")
+    # Names of files may hold bytes that are no text.
+    return Response(html.encode("utf-8", "replace"), status, headers, media_type="text/html")
 
 
 def _waiting(request: Request) -> int:

@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dagfs.engine.location import now
 from dagfs.model.timespan import ago, duration, seconds
+from dagfs.store.lines import timestamp
 from dagfs.web.views.states import symbol
 
 STATIC = Path(str(files("dagfs.web") / "static"))
@@ -49,14 +50,15 @@ def _environment(kind: type[Environment], loader: BaseLoader) -> Environment:
     env.filters.update(
         ago=lambda text: ago(text, now()),
         clock=_clock,
-        part=lambda text: quote(str(text), safe=""),
-        path_part=lambda text: quote(str(text), safe="/"),
+        part=lambda text: _quoted(str(text), ""),
+        path_part=lambda text: _quoted(str(text), "/"),
         seconds=seconds,
         size=size,
         took=lambda item: duration(*item),
         until=_until,
         words=lambda text: str(text).replace("_", " "),
         run_url=run_url,
+        so_far=lambda text: duration(text, timestamp(now())),
         symbol=symbol,
     )
     env.globals["static"] = _Static()
@@ -88,6 +90,11 @@ def _clock(text: str | None) -> str:
     if not text:
         return ""
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _quoted(text: str, safe: str) -> str:
+    """Text as a part of an address; names of files may hold bytes that are no text."""
+    return quote(text, safe=safe, errors="surrogateescape")
 
 
 def _until(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The timeline of a run: steps × time, over all attempts. Pure: times in, SVG out.
+"""The timeline of a run: steps × time, over all attempts. Pure: times in, places out; `gantt` draws them.
 
 Time in which no engine was at work is cut out. Each stretch between two cuts has the same scale, unless one
 would then be too narrow to see. Along the time everything is in percent, so that the picture fits any screen.
@@ -9,22 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from xml.sax.saxutils import escape, quoteattr
-
-from markupsafe import Markup
 
 from dagfs.model.state import StepState
 from dagfs.model.timespan import seconds
 from dagfs.web.views.course import Course, Try, Whose
 
-ROW = 26
-"""Pixels of a row's height."""
-_BAR = 12
-_HEAD = 34
 _MOST_STRETCHES = 6
 _LEAST = 0.14
 """The least part of the width that a stretch gets."""
-_CUT = 0.012
+CUT = 0.012
 """The part of the width that a cut gets."""
 _RIGHT = 0.92
 """Where time ends, so that the last bar's label has room."""
@@ -138,7 +131,7 @@ def _placed(spans: Sequence[_Span]) -> list[_Span]:
     """The spans side by side: as wide as they are long, but none too narrow."""
     if not spans:
         return []
-    room = _RIGHT - _CUT * (len(spans) - 1)
+    room = _RIGHT - CUT * (len(spans) - 1)
     total = sum(span.ended - span.began for span in spans) or 1.0
     shares = [(span.ended - span.began) / total for span in spans]
     least = min(_LEAST, 0.8 / len(spans))
@@ -152,7 +145,7 @@ def _placed(spans: Sequence[_Span]) -> list[_Span]:
     for span, share, is_short in zip(spans, shares, short, strict=True):
         width = room * (least if is_short else share / long * left)
         found.append(_Span(span.n, span.began, span.ended, start, width, span.origin))
-        start += width + _CUT
+        start += width + CUT
     return found
 
 
@@ -249,71 +242,3 @@ def _moment(text: str) -> float:
 
 def _percent(share: float) -> float:
     return round(100 * share, 3)
-
-
-# -- SVG -----------------------------------------------------------------------------------------
-
-
-def axis(chart: Timeline) -> Markup:
-    """The head of the picture: attempts and times."""
-    parts = [f'<svg class="axis" width="100%" height="{_HEAD}" aria-hidden="true">']
-    for section in chart.sections:
-        if section.title:
-            parts.append(f'<text class="attempt" x="{section.start:g}%" dx="2" y="12">{section.title}</text>')
-        for x, text in section.ticks:
-            parts.append(f'<text class="tick" x="{x:g}%" dx="2" y="28">{escape(text)}</text>')
-    return Markup("".join([*parts, "</svg>"]))
-
-
-def bars(chart: Timeline) -> Markup:
-    """All rows, one below the other, with lines for the times and the cuts behind them."""
-    height = ROW * len(chart.rows)
-    count = len(chart.rows)
-    label = f"Timeline of {count} step{'' if count == 1 else 's'}"
-    parts = [f'<svg class="bars" width="100%" height="{height}" role="group" aria-label="{label}">']
-    for place, section in enumerate(chart.sections):
-        parts += [
-            f'<line class="grid" x1="{x:g}%" x2="{x:g}%" y1="0" y2="{height}"/>' for x, _ in section.ticks
-        ]
-        if place:
-            cut = section.start - _percent(_CUT)
-            parts.append(
-                f'<rect class="cut" x="{cut:g}%" y="0" width="{_percent(_CUT):g}%" height="{height}"/>'
-            )
-    for place, row in enumerate(chart.rows):
-        parts += _row_svg(row, place * ROW)
-    return Markup("".join([*parts, "</svg>"]))
-
-
-def _row_svg(row: Row, top: int) -> list[str]:
-    lane = row.lane
-    y = top + (ROW - _BAR) / 2
-    parts = [f'<g class="lane {_safe(lane.state)}{" kept" if lane.kept else ""}">']
-    # The whole row can be clicked; the name beside it is the link for the keyboard.
-    opened = f'<a href={quoteattr(lane.href)} tabindex="-1">' if lane.href else ""
-    parts += [opened, f'<rect class="row" x="0" y="{top}" width="100%" height="{ROW}"/>']
-    for bar in row.bars:
-        earlier = " earlier" if bar.is_earlier else ""
-        parts.append(
-            f'<rect class="bar {_safe(bar.state)}{earlier}" x="{bar.start:g}%" y="{y:g}" '
-            f'width="{bar.width:g}%" height="{_BAR}" rx="2"><title>{escape(bar.title)}</title></rect>'
-        )
-    if row.label:
-        parts.append(_label(row, top))
-    return [*parts, "</a>" if lane.href else "", "</g>"]
-
-
-def _label(row: Row, top: int) -> str:
-    """Behind the last bar where there is room, else before it."""
-    y = top + ROW / 2 + 4
-    mine = [bar for bar in row.bars if not bar.is_earlier]
-    x, place = row.label_at, 'dx="6"'
-    if row.label_at > 80:
-        is_long = not mine or mine[0].start < 20
-        x = row.label_at if is_long else mine[0].start
-        place = f'dx="-6" text-anchor="end"{" data-over" if is_long else ""}'
-    return f'<text class="took" x="{x:g}%" y="{y:g}" {place}>{escape(row.label)}</text>'
-
-
-def _safe(state: str) -> str:
-    return state if state.isidentifier() else "plain"

@@ -63,7 +63,8 @@ def row(dag: str, taken: Sequence[float]) -> Mapping[str, Any]:
 
 def line(taken: Sequence[float]) -> str:
     """The points of a line, 120 wide and 24 high."""
-    top, step = max(taken) or 1, 120 / max(1, len(taken) - 1)
+    taken = taken if len(taken) > 1 else [*taken, *taken]
+    top, step = max(taken) or 1, 120 / (len(taken) - 1)
     return " ".join(f"{n * step:.1f},{23 - 22 * each / top:.1f}" for n, each in enumerate(taken))
 
 

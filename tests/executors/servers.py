@@ -19,6 +19,28 @@ from pathlib import Path
 from typing import Any
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def handle_error(self, *_: object) -> None:
+        """Connections are cut and refused on purpose here."""
+
+
+@contextmanager
+def _serving(server: _Server, released: threading.Event) -> Iterator[int]:
+    """The port of a server that answers while this is entered; then `released` frees what it holds up."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @dataclass
 class Web:
     """What a web server heard, and where it is."""
@@ -89,25 +111,11 @@ def web(context: ssl.SSLContext | None = None) -> Iterator[Web]:
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = handle_any  # noqa: N815
 
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """Connections are cut on purpose here."""
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    found.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with _serving(server, released) as found.port:
         yield found
-    finally:
-        released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @dataclass
@@ -218,31 +226,13 @@ def post(
     """
     found = Post()
     manner = _Manner(found, context, implicit, refuse, silent)
-    released = manner.released
 
     class Handler(_Conversation):
         pass
 
     Handler.manner = manner
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        allow_reuse_address = True
-
-        def handle_error(self, *_: object) -> None:
-            """Connections are refused on purpose here."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    found.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with _serving(_Server(("127.0.0.1", 0), Handler), manner.released) as found.port:
         yield found
-    finally:
-        released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def certificate(folder: Path) -> Path:

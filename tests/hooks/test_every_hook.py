@@ -12,6 +12,7 @@ from dagfs.hooks.command import CommandContext
 from dagfs.hooks.executor import StepRequest
 from dagfs.hooks.manager import HOOKS, PluginFailed, PluginManager
 from dagfs.hooks.notifier import News
+from dagfs.hooks.page import PageRequest
 from dagfs.hooks.secret import SecretRequest
 from dagfs.hooks.testing import edit
 from dagfs.model.dag import Dag
@@ -142,6 +143,35 @@ def test_notify(load: Any) -> None:
     assert (plugin, list(process.argv), complaints) == ("mine", ["echo", "failed"], [])
     assert asked("success") == ([], [])
     assert asked("wait") == ([], ["plugin mine: notify: ValueError: no way"])
+
+
+def test_pages(load: Any) -> None:
+    manager = load(
+        """
+        from dagfs.hooks.page import PageAnswer, PageSpec
+
+        def show(request):
+            if request.path == "end":
+                raise SystemExit(3)
+            if request.path == "odd":
+                return {"no": "answer"}
+            return PageAnswer("page.html", {"asked": request.query["q"], "role": request.role})
+
+        @hookimpl
+        def pages(): return [PageSpec("mine", "Mine", show, "/templates")]
+        """
+    )
+    assert manager.pages["mine"].title == "Mine"
+    answer = manager.show_page("mine", PageRequest("/home", "", {"q": "x"}, "run"))
+    assert (answer.template, answer.values, answer.status) == (
+        "page.html",
+        {"asked": "x", "role": "run"},
+        200,
+    )
+    for path, said in (("end", "SystemExit: 3"), ("odd", "is no PageAnswer")):
+        with pytest.raises(PluginFailed, match="plugin mine failed in page mine: ") as failed:
+            manager.show_page("mine", PageRequest("/home", path))
+        assert said in failed.value.message
 
 
 def test_commands(load: Any) -> None:

@@ -13,7 +13,7 @@ from dagfs.model.graph import children, closure
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.answers import Answers
 from dagfs.planning.plan import Plan, Verdict
-from dagfs.planning.selection import BadSelection, Selection, selected
+from dagfs.planning.selection import BadSelection, Selection, scope_of, selected
 from tests.planning.scenes import Scene, actions, only, reason, rules_of, spec
 
 # extract -> transform -> load -> report;  extract -> audit
@@ -270,3 +270,21 @@ def _within(start: set[str], bound: set[str]) -> set[str]:
         if not more:
             return found
         found |= more
+
+
+def test_steps_of_children_are_told_apart_from_those_of_the_run() -> None:
+    selection = Selection("load,each-*/fetch+,-each-1/'a, b',each-1/deep-2/x", only=True)
+    assert selection.own() == ["load"]
+    assert selection.of_child("each-1") == Selection("fetch+,-'a, b',deep-2/x", only=True)
+    assert selection.of_child("each-1").of_child("deep-2") == Selection("x", only=True)
+    assert selection.of_child("each-2") == Selection("fetch+", only=True)
+    assert not selection.of_child("other")
+    assert not selection.of_child("deep-2")
+
+
+def test_where_only_children_are_named_no_step_of_the_run_is_selected() -> None:
+    dag = spec("steps: [{name: a, run: x}]\n")
+    assert scope_of(Selection("each-1/fetch"), dag, {}).steps == frozenset()
+    assert scope_of(Selection("a,each-1/fetch"), dag, {}).steps == {"a"}
+    with pytest.raises(BadSelection):
+        scope_of(Selection(" , "), dag, {})

@@ -277,3 +277,25 @@ def test_another_base_yaml_is_another_reading_of_every_file(home: HomePaths, she
     shelf.rescan()
     assert {each.queue for each in shelf.dags.values()} == {"slow"}
     assert shelf.rescan() == set()
+
+
+def test_what_is_known_to_be_written_is_left_however_old_it_looks(home: HomePaths, shelf: Shelf) -> None:
+    write(home, "a.yaml", GOOD)
+    shelf.rescan()
+    path = write(home, "a.yaml", GOOD + "name: half\n", age=50)
+    write(home, "b.yaml", GOOD)
+    assert shelf.rescan(being_written={str(path)}) == {"b.yaml"}
+    assert shelf.dags["a.yaml"].name == "a"
+    assert not shelf.has_unsettled
+    assert shelf.rescan() == {"a.yaml"}
+
+
+def test_a_file_is_being_written_from_its_first_event_until_it_settles(home: HomePaths, clock: Clock) -> None:
+    watcher = Watcher(home.dags, lambda: None, clock)
+    path = str(home.dags / "a.yaml")
+    watcher.noticed("modified", path, False)
+    assert watcher.being_written() == {path}
+    watcher.noticed("closed", path, False)
+    clock.now += 1
+    assert watcher.settled()[0] == [Path(path)]
+    assert watcher.being_written() == set()

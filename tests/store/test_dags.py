@@ -85,3 +85,20 @@ def test_a_name_that_is_several_or_none(home: HomePaths) -> None:
     for name in ("", "a\0b", "sub", "../../etc/none"):
         with pytest.raises(NotFound):
             dags.find(home, name)
+
+
+@pytest.mark.parametrize("name", ["a", "a.yaml", "sub/b", "b", "c", "x/same"])
+def test_whoever_may_not_name_other_files_finds_those_of_the_home(name: str, home: HomePaths) -> None:
+    assert dags.find_inside(home, name) == dags.find(home, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["out", "../out", "sub/../../out", "link", "", "sub", "a\0b", "..", "a" * 5000]
+)
+def test_and_no_others(name: str, home: HomePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out.yaml").touch()
+    (home.dags / "link.yaml").symlink_to(tmp_path / "out.yaml")
+    monkeypatch.chdir(tmp_path)
+    for each in (name, f"{name}.yaml", str(tmp_path / f"{name}.yaml")):
+        with pytest.raises(NotFound):
+            dags.find_inside(home, each)

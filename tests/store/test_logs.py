@@ -54,3 +54,34 @@ def test_a_log_that_is_no_file_is_refused(tmp_path: Path) -> None:
     for name in ("fifo", "link"):
         with pytest.raises(StoreError):
             logs.read_range(tmp_path / name, 0, 1)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    lines=st.lists(st.text("abAB ", max_size=6), max_size=12),
+    word=st.text("ab", min_size=1, max_size=3),
+    before=st.integers(0, 80),
+    piece=st.integers(4, 9),
+)
+def test_the_last_line_with_a_word_is_found_wherever_pieces_end(
+    lines: list[str], word: str, before: int, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "PIECE", piece)
+    raw = "\n".join(lines).encode()
+    (tmp_path / "log").write_bytes(raw)
+    before = min(before, len(raw))
+    at = raw[:before].lower().rfind(word.encode())
+    found = logs.find_back(tmp_path / "log", word.encode().upper(), before, most=1000)
+    if at < 0:
+        assert found is None
+    else:
+        # In a piece without a line's beginning the place of the word itself is as near as it gets.
+        assert found is not None
+        assert raw.rfind(b"\n", 0, at) + 1 <= found <= at
+
+
+def test_only_so_much_is_looked_through(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"needle\n" + b"hay\n" * 1000)
+    assert logs.find_back(tmp_path / "log", b"needle", 4007) == 0
+    assert logs.find_back(tmp_path / "log", b"needle", 4007, most=1000) is None
+    assert logs.find_back(tmp_path / "log", b"", 4007) is None

@@ -38,7 +38,7 @@ from .test_faults import folder
 __all__ = ["folder"]
 
 
-@pytest.mark.parametrize("name", ["create", "retry", "edit"])
+@pytest.mark.parametrize("name", ["create", "retry", "edit", "rerun", "import of more"])
 def test_files_not_synced_before_their_rename_are_found(name: str, folder: Path) -> None:
     assert power_sweep(SCENARIOS[name], folder, leave_out=("fsync",)).failures
 

@@ -563,6 +563,17 @@ def test_summaries_are_chosen(several: RunStore) -> None:
     assert len(several.summaries(since="20261120")) == 3
 
 
+def test_a_list_of_runs_goes_on_behind_one_of_them(several: RunStore) -> None:
+    every = [each["run"] for each in several.summaries()]
+    assert len(every) > 2
+    for place, run in enumerate(every):
+        assert [each["run"] for each in several.summaries(after=run)] == every[place + 1 :]
+    assert [each["run"] for each in several.summaries(1, after=every[0])] == every[1:2]
+    # One that is gone still has its place in time.
+    assert [each["run"] for each in several.summaries(after="20991231-000000-etl-gone")] == every
+    assert several.summaries(after="19991231-000000-etl-gone") == []
+
+
 def test_status_is_what_jq_reads_through_the_link(store: RunStore) -> None:
     with store.claim(RUN, owner()) as claim:
         journal = claim.journal(1)

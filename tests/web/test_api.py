@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from dagfs.errors import UsageError
 from dagfs.web.api import openapi
+from dagfs.web.api.keys import Keys
 from dagfs.web.api.routes import OPERATIONS, description
 from dagfs.web.api.shapes import SHAPES
 from dagfs.web.api.words import params_of, words_of
@@ -289,6 +293,35 @@ def test_dags_are_listed_as_the_command_line_does(client: Client, tmp_path: Path
     for name in ("team/deep", "team%2Fdeep", "deep", "team/deep.yaml"):
         assert client.get(f"/api/v1/dags/{name}", headers=EDIT).json()["dag"]["name"] == "deep"
     assert error_of(client.get("/api/v1/dags/bad/graph", headers=EDIT), 422)["problems"][0]["line"] == 1
+
+
+def test_specs_are_searched(client: Client) -> None:
+    found = client.get("/api/v1/search?q=TRUE&in=specs", headers=EDIT).json()
+    ((hit,),) = [each["hits"] for each in found["found"]]
+    assert [each for each in hit if each["is_hit"]] == [
+        {"line": 1, "text": "steps: [{name: a, run: 'true'}]", "is_hit": True}
+    ]
+    for query in ("q=", "q=%20", "q=(&re=true", "in=specs", f"q={'x' * 501}"):
+        error_of(client.get(f"/api/v1/search?{query}", headers=EDIT), 400)
+
+
+def test_two_that_come_at_once_with_a_key_happen_once() -> None:
+    done: list[str] = []
+
+    async def do() -> Response:
+        done.append("begun")
+        await asyncio.sleep(0)
+        return JSONResponse({"n": len(done)})
+
+    async def both() -> list[Response]:
+        keys, scope = (
+            Keys(),
+            {"type": "http", "method": "POST", "path": "/x", "headers": [], "query_string": b""},
+        )
+        asked = (keys.once("k", Request(scope | {"server": ("x", 1)}), {}, do) for _ in range(5))
+        return list(await asyncio.gather(*asked))
+
+    assert {bytes(each.body) for each in asyncio.run(both())} == {b'{"n":1}'}
 
 
 def test_pictures_can_only_be_seen(client: Client) -> None:

@@ -279,3 +279,40 @@ def test_a_damaged_run_says_so(client: Client, home: Path) -> None:
     assert found.status_code == 500
     assert "damaged" in found.text
     assert "dagfs fsck" in found.text
+
+
+def test_a_word_is_found_in_what_is_not_shown(client: Client, home: Path) -> None:
+    log = step_folder(home, "transform") / "stdout.log"
+    log.chmod(0o600)
+    log.write_bytes(b"first\nthe Needle is here\n" + b"hay\n" * 100_000)
+    base = f"/runs/{RUN}/log/find?step=transform&attempt=1&stream=stdout"
+    found = client.get(f"{base}&q=needle", **VIEW)
+    assert found.status_code == 303
+    assert "from=6" in found.headers["location"]
+    page = client.get(found.headers["location"], **VIEW).text
+    assert "<pre data-lines>the Needle is here\nhay\n" in page
+    assert 'data-word="needle"' in page
+    nothing = client.get(client.get(f"{base}&q=%3Cpin%3E", **VIEW).headers["location"], **VIEW)
+    assert "Nothing before that has “&lt;pin&gt;” in it" in nothing.text
+
+
+def test_a_log_that_a_step_has_replaced_spoils_no_page(client: Client, home: Path) -> None:
+    for name in ("stdout.log", "stderr.log"):
+        log = step_folder(home, "transform") / name
+        log.unlink()
+        log.symlink_to("/etc/passwd")
+    page = client.get(f"/runs/{RUN}?attempt=1&step=transform", **VIEW)
+    assert page.status_code == 200
+    assert "root:" not in page.text
+    assert "cannot read" in page.text
+    assert (
+        "root:" not in client.get(f"/runs/{RUN}/log/raw?step=transform&attempt=1&stream=stdout", **VIEW).text
+    )
+
+
+def test_what_was_kept_has_its_log_where_it_was_made(client: Client, home: Path) -> None:
+    printed = step_folder(home, "extract", 1) / "stdout.log"
+    printed.chmod(0o600)
+    printed.write_bytes(b"extracted\n")
+    for query in ("", "&attempt=1", "&attempt=2"):
+        assert "extracted" in client.get(f"/runs/{RUN}/log?step=extract&stream=stdout{query}", **VIEW).text

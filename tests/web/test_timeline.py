@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagfs.web.timeline import Lane, axis, bars, in_order, timeline
+from dagfs.web.gantt import axis, bars
+from dagfs.web.timeline import Lane, in_order, timeline
 from dagfs.web.views.course import Course, Stretch, Try
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from dagfs.cli.asking import add_answers, add_changes, add_selection, answers
 from dagfs.cli.parser import new_parser, parse_words
-from dagfs.model.dag import Dag, Step
 from dagfs.planning.plan import Answers
-from dagfs.planning.selection import Selection, selected
+from dagfs.planning.selection import Selection
 from dagfs.web.views.again import Again, again_from
-from dagfs.web.views.wish import Wish, shown, term, wish_from
+from dagfs.web.views.wish import Wish, shown, wish_from
 
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 
@@ -40,6 +39,7 @@ def test_nothing_asked_for_is_no_option() -> None:
         ({"mode": ["only"], "steps": ["-load"]}, "--only=-load"),
         ({"mode": ["to"], "steps": ["load"]}, "--to load"),
         ({"mode": ["all"], "steps": ["load"]}, "--all"),
+        ({"mode": ["all"], "steps": [], "param.x": []}, "--all"),
         ({"stale": ["rerun=a", "keep=b=c"], "stale_all": ["keep"]}, None),
         ({"allow": ["structure.add"], "ack": ["send"]}, "--allow structure.add --ack send"),
         ({"kill_orphans": ["yes"], "cutoff": ["no"]}, "--kill-orphans --no-cutoff"),
@@ -88,12 +88,6 @@ def test_any_name_and_value_arrives_as_it_was(step: str, value: str) -> None:
     assert found.params == (("p", value),)
     assert found.reason == value
     assert shlex.split(shown("plan", *wish.all_options())) == ["dagfs", "plan", *wish.all_options()]
-
-
-@given(name=NAMES.filter(lambda name: not {'"', "'"} <= set(name)), other=NAMES)
-def test_a_term_means_that_step_alone(name: str, other: str) -> None:
-    dag = Dag(name="d", steps=tuple(Step(name=each) for each in dict.fromkeys((name, other))))
-    assert selected(term(name), dag, {}) == {name}
 
 
 def test_a_new_run_begins_anew_or_keeps_what_has_finished() -> None:

@@ -13,6 +13,8 @@ Schema = dict[str, Any]
 RUN_ID = "^[a-z0-9][a-z0-9._-]{0,63}$"
 ADDRESS = "^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,54}-[0-9a-f]{8})?$"
 
+_NO_NUL = r"^[^\x00]*$"
+
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 WHOLE: Schema = {"type": "integer"}
@@ -47,8 +49,20 @@ def having(required: Mapping[str, Schema], more: Mapping[str, Schema] | None = N
 
 
 def taking(required: Mapping[str, Schema], more: Mapping[str, Schema] | None = None) -> Schema:
-    """A body: an object with these, perhaps these, and nothing else."""
-    return {**having(required, more), "additionalProperties": False}
+    """A body: an object with these, perhaps these, and nothing else; no text of it holds a NUL."""
+    found: Schema = _without_nul({**having(required, more), "additionalProperties": False})
+    return found
+
+
+def _without_nul(schema: Any) -> Any:
+    """The same, with that said of all texts that have no pattern of their own."""
+    if isinstance(schema, list):
+        return [_without_nul(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _without_nul(each) for name, each in schema.items()}
+    is_text = "string" in schema.get("type", ()) and not {"pattern", "enum"} & schema.keys()
+    return {**found, "pattern": _NO_NUL} if is_text else found
 
 
 def said(text: str, schema: Schema) -> Schema:
@@ -277,7 +291,7 @@ PARAMS = said(
     "Values of parameters; `1`, `2`, … are positional.",
     {
         "type": "object",
-        "propertyNames": {"pattern": "^[^=\\s]{1,200}$"},
+        "propertyNames": {"pattern": r"^[^=\s\x00-\x1f]{1,200}$"},
         "additionalProperties": {"type": ["string", "number", "boolean"]},
     },
 )

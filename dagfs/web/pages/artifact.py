@@ -12,7 +12,8 @@ from dagfs.errors import NotFound
 from dagfs.store.artifacts import open_artifact
 from dagfs.store.logs import PIECE
 from dagfs.web.address import request_number, request_run
-from dagfs.web.pages.log import attachment, request_whose
+from dagfs.web.logs import request_whose
+from dagfs.web.pages.log import attachment
 from dagfs.web.route import Route, for_run
 from dagfs.web.site import site_of
 from dagfs.web.views.steps import folder_of

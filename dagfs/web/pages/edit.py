@@ -130,7 +130,8 @@ async def _sent(request: Request) -> Desk:
     form = await request.form()
     fields: Fields = {key: [str(value) for value in form.getlist(key)] for key in form}
     desk = await run_in_threadpool(_desk, site_of(request).home, request_run(request))
-    text = _text(fields.get("spec", [""])[-1], like=desk.draft.text)
+    # Only what was sent is somebody's text: a form without one changes none.
+    text = _text(fields["spec"][-1], like=desk.draft.text) if fields.get("spec") else desk.draft.text
     seen = fields.get("seen", [""])[-1]
     conflict = seen != desk.draft.version and text != desk.draft.text
     wish = wish_from(fields, desk.run.last.header.params)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +22,7 @@ from dagfs.web.stock import Stock, stock_of
 from dagfs.web.views.inbox import Ask, ask_of, inputs_of
 
 _MOST = 200
+_LONGEST_SEC = 1.0
 _STATUS = {ExitCode.USAGE: 422, ExitCode.NOT_FOUND: 404, ExitCode.REFUSED: 409}
 
 
@@ -39,7 +42,7 @@ def _page(
     filled: Mapping[str, str] | None = None,
 ) -> Response:
     asks = list(_asks(site_of(request).home.store, stock))
-    etag = stock.etag(len(asks)) if status == 200 else ""
+    etag = stock.etag([each.key for each in asks]) if status == 200 else ""
     return page(
         request,
         "inbox.html",
@@ -54,17 +57,17 @@ def _page(
 
 
 def _asks(store: RunStore, stock: Stock) -> Iterator[Ask]:
-    """All that waits; where other branches of a run go on, it is running all the same."""
-    for fact in stock.runs.all():
-        if fact.state in ("waiting", "running", "interrupted"):
-            try:
-                found = [
-                    ask_of(run, step, fact) for run, step in waiting_steps(store, fact.run) if not step.word
-                ]
-            except DagfsError:
-                # Its own page says what is wrong with it.
-                continue
-            yield from found
+    """All that waits, as far as it can be found in a second: those that say so themselves first."""
+    until = time.monotonic() + _LONGEST_SEC
+    facts = [each for each in stock.runs.all() if each.waits or each.state in ("waiting", "running")]
+    # Where other branches of a run go on, or where it is a child that waits, it is running all the same.
+    for fact in sorted(facts, key=lambda each: not each.waits):
+        if time.monotonic() > until:
+            return
+        with suppress(DagfsError):
+            # What cannot be read says so on its own page.
+            waiting = [pair for pair in waiting_steps(store, fact.run) if not pair[1].word]
+            yield from (ask_of(run, step, fact) for run, step in waiting)
 
 
 def _command(ask: Ask) -> str:

@@ -4,160 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from dagfs.errors import NotFound
 from dagfs.model.run import Attempt, Run
-from dagfs.model.state import StepState
 from dagfs.store.layout import RunPaths
-from dagfs.store.logs import PIECE, read_range, size
+from dagfs.store.logs import PIECE, find_back, read_range, size
 from dagfs.web.address import request_number, request_run
-from dagfs.web.looks import Look, looks_of
+from dagfs.web.logs import WINDOW, Log, request_log, window_of
+from dagfs.web.looks import looks_of
 from dagfs.web.route import Route, for_run
 from dagfs.web.site import page, site_of
-from dagfs.web.templates import run_url
-from dagfs.web.views.course import Whose
-from dagfs.web.views.logtext import Window, window
-from dagfs.web.views.steps import find, folder_of, label
+from dagfs.web.views.steps import folder_of, label
 
-WINDOW = 128 * 1024
-"""Bytes that a page shows at once."""
 TEXT = "text/plain; charset=utf-8"
-_STREAMS = ("stdout", "stderr")
-_UNHAPPY = (StepState.FAILED, StepState.LOST)
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One log of a run: whose, of which attempt's folder, which stream."""
-
-    run: str
-    whose: Whose
-    attempt: int
-    stream: str
-    path: Path
-    sizes: tuple[int, int]
-    """Of both streams, in bytes."""
-    goes_on: bool
-    """More may come."""
-    others: tuple[int, ...] = ()
-    """All attempts that have a log of this step."""
-    tries: tuple[tuple[int, str], ...] = ()
-    """Where in the file each try begins, for steps that were tried several times."""
-
-    @property
-    def label(self) -> str:
-        return label(self.whose)
-
-    @property
-    def size(self) -> int:
-        return self.sizes[_STREAMS.index(self.stream)]
-
-    @property
-    def key(self) -> str:
-        return f"{self.label}|{self.attempt}|{self.stream}"
-
-    def url(self, *rest: str, stream: str = "", attempt: int = 0, **more: Any) -> str:
-        """The address of this log, or of another stream or attempt of the same step."""
-        said = {"step": self.whose[0]} if self.whose[0] else {"handler": self.whose[1]}
-        said |= {"attempt": str(attempt or self.attempt), "stream": stream or self.stream}
-        said |= {name: str(value) for name, value in more.items()}
-        query = "&".join(
-            f"{name}={quote(value, safe='', errors='surrogatepass')}" for name, value in said.items()
-        )
-        return run_url(self.run, "log", *rest) + "?" + query
-
-
-def log_of(request: Request, look: Look, attempt: Attempt, whose: Whose, stream: str = "") -> Log | None:
-    """The log of a step as an attempt has it; None for one that is not there. Without a stream the fuller."""
-    step = find(attempt, whose)
-    if step is None:
-        return None
-    n = step.log_attempt or attempt.n
-    return _log(request, look, attempt, whose, n, stream)
-
-
-def _log(request: Request, look: Look, attempt: Attempt, whose: Whose, n: int, stream: str) -> Log:
-    run = look.view.run
-    folder = folder_of(site_of(request).home.paths.run(run.id), n, whose)
-    sizes = (size(folder.stdout), size(folder.stderr))
-    state = found.state if (found := find(attempt, whose)) else StepState.NOT_STARTED
-    if stream not in _STREAMS:
-        stream = "stderr" if sizes[1] and (state in _UNHAPPY or not sizes[0]) else "stdout"
-    goes_on = _goes_on(look, n, whose)
-    others = tuple(
-        each.n
-        for each in run.attempts
-        if (step := find(each, whose)) is not None and step.log_attempt == each.n
-    )
-    course = looks_of(request).course(run.id, n)
-    offsets = [each for each in course.tries.get(whose, ()) if each.number and not each.is_adopted]
-    place = _STREAMS.index(stream)
-    tries = tuple((each.offsets[place], f"try {each.number}") for each in offsets) if len(offsets) > 1 else ()
-    path = folder.stdout if stream == "stdout" else folder.stderr
-    return Log(run.id, whose, n, stream, path, sizes, goes_on, others, tries)
-
-
-def _goes_on(look: Look, n: int, whose: Whose) -> bool:
-    """Whether more may come to the log in the folder of attempt `n`."""
-    last = look.view.run.last
-    if not (look.is_alive or look.view.orphans or look.view.handlers):
-        return False
-    newest = find(last, whose)
-    if newest is None:
-        return n == last.n
-    return not newest.state.is_settled and n in (last.n, newest.log_attempt)
-
-
-def request_whose(request: Request) -> Whose | None:
-    """The step or handler that an address names."""
-    step, handler = request.query_params.get("step", ""), request.query_params.get("handler", "")
-    return (step, "") if step else ("", handler) if handler else None
-
-
-def request_log(request: Request) -> tuple[Look, Log]:
-    """The log that an address names. NotFound."""
-    look = looks_of(request).at(request_run(request))
-    run, whose = look.view.run, request_whose(request)
-    if whose is None:
-        raise NotFound("the address names no step", hint="open it from the run's page")
-    stream = request.query_params.get("stream", "")
-    n = request_number(request, "attempt", 0)
-    if not n:
-        newest = _newest_with(run, whose)
-        found = log_of(request, look, newest, whose, stream) if newest else None
-        if found is None:
-            raise NotFound(f"run {run.id} has no step {label(whose)!r}")
-        return look, found
-    attempt = next((each for each in run.attempts if each.n == n), None)
-    if attempt is None or find(attempt, whose) is None:
-        raise NotFound(f"attempt {n} of run {run.id} has no step {label(whose)!r}")
-    return look, _log(request, look, attempt, whose, n, stream)
-
-
-def _newest_with(run: Run, whose: Whose) -> Attempt | None:
-    return next((each for each in reversed(run.attempts) if find(each, whose) is not None), None)
-
-
-def tail_of(log: Log, most: int = WINDOW) -> Window:
-    """The end of a log."""
-    return _window(log, max(0, log.size - most), log.size)
-
-
-def _window(log: Log, start: int, end: int) -> Window:
-    try:
-        # One byte more at the front tells whether the window begins with a line.
-        at = max(0, start - 1)
-        data = read_range(log.path, at, end)
-    except NotFound:
-        return Window("", "", 0, 0, 0)
-    return window(data, at, log.size)
+_LONGEST_WORD = 1000
 
 
 def show(request: Request) -> Response:
@@ -165,11 +31,13 @@ def show(request: Request) -> Response:
     look, log = request_log(request)
     if "from" in request.query_params:
         start = min(request_number(request, "from", 0), log.size)
-        part = _window(log, start, min(log.size, start + WINDOW))
+        part = window_of(log, start, min(log.size, start + WINDOW))
     else:
         end = min(request_number(request, "to", log.size), log.size)
-        part = _window(log, max(0, end - WINDOW), end)
-    return page(request, "log.html", log=log, part=part, run=look.view.run, state=look.view.state)
+        part = window_of(log, max(0, end - WINDOW), end)
+    said = request.query_params
+    word, none = said.get("q", ""), "none" in said
+    return page(request, "log.html", log=log, part=part, run=look.view.run, word=word, found_none=none)
 
 
 def raw(request: Request) -> Response:
@@ -223,6 +91,16 @@ def pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
             return
         yield data
         start += len(data)
+
+
+def find(request: Request) -> Response:
+    """The page with the last line before `before` that has a word in it; where there is none, the end."""
+    _, log = request_log(request)
+    word = request.query_params.get("q", "").encode("utf-8", "surrogatepass")[:_LONGEST_WORD]
+    before = min(request_number(request, "before", log.size), log.size)
+    at = find_back(log.path, word, before) if log.size else None
+    more: dict[str, Any] = {"from": at} if at is not None else {"none": 1}
+    return RedirectResponse(log.url(q=request.query_params.get("q", ""), **more), 303)
 
 
 def whole(request: Request) -> Response:
@@ -280,5 +158,6 @@ def attachment(name: str) -> str:
 ROUTES: tuple[Route, ...] = (
     *for_run("GET", "/log", show),
     *for_run("GET", "/log/raw", raw),
+    *for_run("GET", "/log/find", find),
     *for_run("GET", "/log.txt", whole),
 )

@@ -100,16 +100,17 @@ def _asked(request: Request) -> Fields:
 async def _sent(request: Request) -> Menu:
     form = await request.form()
     fields: Fields = {key: [str(value) for value in form.getlist(key)] for key in form}
-    menu = await run_in_threadpool(_menu, request, fields)
-    if menu.wish.changes_text and role_of(request) < Role.EDIT:
-        raise HTTPException(403, "writing into a spec takes the role `edit`")
-    return menu
+    return await run_in_threadpool(_menu, request, fields)
 
 
 def _menu(request: Request, fields: Fields) -> Menu:
     store, run_id = site_of(request).home.store, request_run(request).partition("/")[0]
     run = store.load(run_id)
     wish = wish_from(fields, run.last.header.params)
+    if wish.changes_text and role_of(request) < Role.EDIT:
+        raise HTTPException(
+            403, "what writes into a spec, or names a file or a program, takes the role `edit`"
+        )
     return Menu(run, read_draft(store, run_id), wish, again_from(fields))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +14,7 @@ from starlette.responses import Response
 from dagfs.engine.answering import waiting_steps
 from dagfs.engine.capture import read_run_outputs
 from dagfs.engine.location import now
-from dagfs.errors import NotFound
+from dagfs.errors import DagfsError, NotFound
 from dagfs.model.dag import Dag
 from dagfs.model.run import MARKABLE, Attempt, Run
 from dagfs.model.state import StepState
@@ -22,21 +24,23 @@ from dagfs.store.lines import timestamp
 from dagfs.store.logs import size, tail
 from dagfs.web.address import request_number, request_run
 from dagfs.web.graph import DIRECTIONS
+from dagfs.web.logs import Log, log_of, request_whose, tail_of
 from dagfs.web.looks import Look, looks_of
-from dagfs.web.pages.log import log_of, request_whose, tail_of
 from dagfs.web.route import Route, for_run
 from dagfs.web.site import page, site_of, unchanged
 from dagfs.web.views import picture
 from dagfs.web.views import steps as views
 from dagfs.web.views.attempts import attempt_rows, remarks, who
 from dagfs.web.views.course import Whose
-from dagfs.web.views.logtext import plain
-from dagfs.web.views.notice import Failure, Notice, Tail, command, notice, questions
+from dagfs.web.views.logtext import Window, plain
+from dagfs.web.views.notice import Failure, Notice, Tail, command, failures, notice, questions
 
 _TAIL_LINES = 12
 _MOST_TAIL = 16 * 1024
 _MOST_ROWS = 2000
 _MOST_ARTIFACTS = 200
+_DEEPEST = 4
+"""Children of children that are looked into for what failed in the end."""
 _LOG_BESIDE = 64 * 1024
 """Bytes of a log that come with the page; a script loads more."""
 
@@ -111,6 +115,7 @@ def _head(request: Request, look: Look, attempt: Attempt, place: views.Place) ->
     return {
         "run": run,
         "header": run.header,
+        "item": views.item_words(run.header.item),
         "root": run.id.partition("/")[0],
         "is_child": "/" in run.id,
         "attempt": attempt,
@@ -131,24 +136,48 @@ def _head(request: Request, look: Look, attempt: Attempt, place: views.Place) ->
 
 
 def _with_tails(request: Request, run: Run, told: Notice, place: views.Place) -> Notice:
-    """The same with the ends of the logs of what failed."""
-    paths = site_of(request).home.paths.run(run.id)
+    """The same with the ends of the logs of what failed; of a child that failed, those of its own step."""
 
     def filled(failure: Failure) -> Failure:
         url = place.url(whose=failure.whose, anchor="detail")
-        if not failure.attempt:
-            return replace(failure, url=url)
-        folder = views.folder_of(paths, failure.attempt, failure.whose)
-        tails = []
-        for name, path in (("stderr", folder.stderr), ("stdout", folder.stdout)):
-            if whole := size(path):
-                data = tail(path, _TAIL_LINES, limit=_MOST_TAIL)
-                text = plain(data.decode("utf-8", "replace"))
-                link = place.log_url(failure.whose, failure.attempt) + f"&stream={name}"
-                tails.append(Tail(name, text.rstrip("\n"), link, whole > len(data)))
-        return replace(failure, url=url, tails=tuple(tails))
+        below = _below(request, run, failure)
+        if below is not None:
+            return replace(failure, url=url, tails=below)
+        return replace(failure, url=url, tails=tuple(_tails(request, run, failure, place)))
 
     return replace(told, failures=tuple(filled(each) for each in told.failures))
+
+
+def _tails(
+    request: Request, run: Run, failure: Failure, place: views.Place, whose: str = ""
+) -> Iterator[Tail]:
+    if not failure.attempt:
+        return
+    folder = views.folder_of(site_of(request).home.paths.run(run.id), failure.attempt, failure.whose)
+    for name, path in (("stderr", folder.stderr), ("stdout", folder.stdout)):
+        with suppress(DagfsError):
+            whole, data = size(path), tail(path, _TAIL_LINES, limit=_MOST_TAIL)
+            if not data:
+                continue
+            text = plain(data.decode("utf-8", "replace")).rstrip("\n")
+            link = place.log_url(failure.whose, failure.attempt) + f"&stream={name}"
+            yield Tail(name, text, link, whole > len(data), whose)
+
+
+def _below(request: Request, run: Run, failure: Failure, depth: int = _DEEPEST) -> tuple[Tail, ...] | None:
+    """The ends of the logs of the step that failed in a child; None where the step has no child to blame."""
+    if not failure.children or not depth:
+        return None
+    try:
+        child = looks_of(request).at(f"{run.id.partition('/')[0]}/{failure.children[0][0]}").view.run
+    except DagfsError:
+        return None
+    found = next(iter(failures(child.last)), None)
+    if found is None:
+        return None
+    deeper = _below(request, child, found, depth - 1)
+    where = f"{found.label} in {failure.children[0][1]}"
+    return deeper or tuple(_tails(request, child, found, views.Place(child.id), where))
 
 
 def _family(run: Run) -> dict[str, Any]:
@@ -219,12 +248,20 @@ def _detail(request: Request, look: Look, attempt: Attempt, dag: Dag, whose: Who
         "artifacts_folder": str(folder.artifacts) if folder else "",
         "artifact_query": {"attempt": step.log_attempt or made, **views.named(whose)},
         "log": log,
-        "part": tail_of(log, _LOG_BESIDE) if log else None,
+        "part": _end_of(log) if log else None,
         "log_command": command("dagfs", "logs", run.id, views.label(whose)),
         "can_mark": can_mark,
         "mark_states": [str(state) for state in MARKABLE if state is not step.state],
         "mark_command": command("dagfs", "mark", run.id, whose[0], "STATE", "-m", "…"),
     }
+
+
+def _end_of(log: Log) -> Window:
+    try:
+        return tail_of(log, _LOG_BESIDE)
+    except DagfsError as error:
+        # A step can put anything in the place of its log; its page is to be there all the same.
+        return Window(f"{error.message}\n", "", 0, 0, 0)
 
 
 ROUTES: tuple[Route, ...] = (*for_run("GET", "", show),)

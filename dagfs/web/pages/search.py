@@ -29,7 +29,7 @@ def show(request: Request) -> Response:
     if len(text) > _LONGEST:
         wrong = f"a search has at most {_LONGEST} characters"
     elif text.strip():
-        search, wrong = _search(request, text, where, dag, is_pattern=is_pattern)
+        search, wrong = searched(request, text, where, dag, is_pattern=is_pattern)
     status = 422 if wrong else 200
     return page(
         request,
@@ -44,9 +44,10 @@ def show(request: Request) -> Response:
     )
 
 
-def _search(
+def searched(
     request: Request, text: str, where: list[str], dag: str, *, is_pattern: bool
 ) -> tuple[Search | None, str]:
+    """What was found, or why nothing was looked for."""
     try:
         needle = Needle(text, is_pattern)
     except BadPattern as error:

@@ -28,12 +28,26 @@ _DIFFERENT = (0, 1)
 
 
 async def versions(request: Request) -> Response:
-    """Every version: when, by whom, why, in which attempts, and what changed in it."""
-    run = request_run(request)
+    """Every version: when, by whom, why, in which attempts, and what changed in it; the text of one.
+
+    `?version=v1` and `?attempt=1` say which one; else it is the newest.
+    """
+    run, home = request_run(request), site_of(request).home
     found = await actions_of(request).data("spec", "log", "--", run)
-    draft = await run_in_threadpool(read_draft, site_of(request).home.store, run)
     told = [{**each, "who": who(Actor.from_data(each["actor"]))} for each in reversed(found)]
-    return page(request, "versions.html", run=run, versions=told, draft=draft)
+    attempt, version = request_number(request, "attempt", 0), request.query_params.get("version", "")
+    made = next((each["spec"] for each in found if attempt in each["attempts"]), found[-1]["spec"])
+    draft = await run_in_threadpool(read_draft, home.store, run)
+    name, text = await run_in_threadpool(version_text, home.store, run, version or made)
+    return page(
+        request,
+        "versions.html",
+        run=run,
+        versions=told,
+        draft=draft,
+        shown=name,
+        text=text.decode("utf-8", "replace"),
+    )
 
 
 def export(request: Request) -> Response:

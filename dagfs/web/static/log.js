@@ -4,6 +4,7 @@
 const PIECE = 256 * 1024; // bytes of one "load what stands before"
 const CHUNK = 64 * 1024; // characters of one block of text
 const MOST = 6 * 1024 * 1024; // characters kept on the page while following
+const FAR = 8 * 1024 * 1024; // bytes that are too many to catch up with
 const MARKS = 5000; // matches that are painted
 
 const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]+[0-~]|\x1b[0-Z\\^-~]/g;
@@ -27,30 +28,40 @@ class Log {
     this.size = Number(section.dataset.size);
     this.open = section.dataset.open === "1";
     this.raw = section.dataset.raw;
-    this.tries = section.dataset.tries.split(",").filter(Boolean).map((each) => [Number(each.split(":")[0]), each.slice(each.indexOf(":") + 1)]);
+    this.learn(section.dataset.tries);
     this.chunks = []; // { text, node, start } from the top down; text is what is shown unfiltered
     this.rest = new Uint8Array(); // bytes of a line that has not ended
     this.matches = [];
     this.current = -1;
     this.stopped = false;
+    // A window in the middle of a log stays what it is.
+    this.isWhole = !section.querySelector(".log-later");
+    this.open &&= this.isWhole;
     this.view.classList.add("scripted");
     for (const each of section.querySelectorAll("[data-script]")) each.hidden = false;
     this.adopt();
     this.listen();
     this.settings();
-    if (this.follows() || this.size === this.end + this.restLength) this.toEnd();
-    this.timer = setTimeout(() => this.turn(), this.open ? 300 : 0);
+    if (this.isWhole) {
+      this.toEnd();
+      this.timer = setTimeout(() => this.turn(), this.open && !this.tries.length ? 300 : 0);
+    }
+  }
+
+  // `OFFSET:TITLE,…`: where in the file each try begins.
+  learn(tries) {
+    this.tries = tries.split(",").filter(Boolean).map((each) => [Number(each.split(":")[0]), each.slice(each.indexOf(":") + 1)]);
+    this.titles = new Map(this.tries);
   }
 
   // Takes over what the server has put on the page.
   adopt() {
     const pre = this.view.querySelector("[data-lines]");
-    this.restLength = 0;
-    if (pre) {
-      const text = pre.textContent;
-      pre.remove();
-      this.append(text, this.start);
-    }
+    const text = pre?.textContent ?? "";
+    pre?.remove();
+    // Where one try ends and the next begins is a matter of bytes: those are fetched.
+    if (this.isWhole && this.tries.length) this.end = this.start;
+    else this.append(text, this.start);
     this.view.querySelector("[data-rest]")?.remove();
   }
 
@@ -63,6 +74,7 @@ class Log {
     });
     on('[data-find="on"]', "click", () => this.go(1));
     on('[data-find="back"]', "click", () => this.go(-1));
+    on("[data-further]", "click", () => { location.href = `${this.section.dataset.find}&q=${encodeURIComponent(this.word())}&before=${this.start}`; });
     on("#log-only", "change", () => this.redraw());
     on("#log-wrap", "change", (event) => { this.wrap(event.target.checked); localStorage.setItem("dagfs-log-wrap", event.target.checked ? "1" : "0"); });
     on("#log-follow", "change", () => { if (this.follows()) this.toEnd(); });
@@ -78,6 +90,7 @@ class Log {
     const wrap = this.section.querySelector("#log-wrap");
     wrap.checked = localStorage.getItem("dagfs-log-wrap") !== "0";
     this.wrap(wrap.checked);
+    if (this.section.dataset.word) kept.word = this.section.dataset.word;
     if (kept.word) this.section.querySelector("#log-search").value = kept.word;
     if (kept.word) this.search();
   }
@@ -87,7 +100,13 @@ class Log {
   word() { return this.section.querySelector("#log-search").value; }
   isFiltered() { return this.section.querySelector("#log-only").checked && this.word() !== ""; }
   isAtEnd() { return this.view.scrollHeight - this.view.scrollTop - this.view.clientHeight < 30; }
-  toEnd() { this.view.scrollTop = this.view.scrollHeight; }
+
+  // What comes into sight takes its true height only then.
+  toEnd(again = 3) {
+    this.view.scrollTop = this.view.scrollHeight;
+    this.lastTop = this.view.scrollTop;
+    if (again && this.chunks.length > 1) requestAnimationFrame(() => this.toEnd(again - 1));
+  }
 
   // Who scrolls up wants to read; who comes back to the end wants to follow.
   scrolled() {
@@ -122,7 +141,7 @@ class Log {
 
   // In chunks that end with a line.
   *split(text, start) {
-    const title = this.titles?.get(start) ?? "";
+    const title = this.titles.get(start) ?? "";
     let from = 0;
     while (from < text.length) {
       let to = text.length;
@@ -162,6 +181,8 @@ class Log {
     chunk.pre.textContent = text;
     // What is out of sight costs nothing then; a short text is better laid out at once.
     chunk.node.classList.toggle("large", text.length > 8000);
+    const lines = text.split("\n").length;
+    chunk.node.style.containIntrinsicBlockSize = `auto ${Math.round(lines * 18.75)}px`;
   }
 
   redraw() {
@@ -206,10 +227,23 @@ class Log {
     const was = this.open;
     this.size = Number(answer.headers.get("X-Log-Size"));
     this.open = answer.headers.get("X-Log-Open") === "1";
+    if (this.size - at > FAR) return this.jump();
     if (bytes.length) this.take(bytes, at);
     if (at + bytes.length < this.size) return 1;
     if (was && !this.open) return 1; // once more, for what came with its end
     return this.open ? (bytes.length ? 500 : 1000) : 0;
+  }
+
+  // Nobody has looked for long: begin again at the end.
+  async jump() {
+    for (const each of this.chunks.splice(0)) each.node.remove();
+    this.rest = new Uint8Array();
+    const answer = await fetch(`${this.raw}&window=${PIECE}`, { cache: "no-store" });
+    if (!answer.ok) return 5000;
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    this.start = this.end = Number(answer.headers.get("X-Log-Start"));
+    this.take(bytes, this.end);
+    return 1;
   }
 
   take(bytes, at) {
@@ -305,6 +339,7 @@ class Log {
 
   say() {
     const count = this.matches.length, shown = this.section.querySelector("[data-found]");
+    this.section.querySelector("[data-further]").hidden = !(this.word() && this.start);
     if (!this.word()) shown.textContent = "";
     else if (!count) shown.textContent = this.start ? "none here" : "none";
     else shown.textContent = this.current >= 0 && this.current < count ? `${this.current + 1}/${count}` : `${count}`;
@@ -370,6 +405,7 @@ document.addEventListener("dagfs:fresh", (event) => {
   const holder = document.querySelector(".detail");
   if (!fresh) { if (old && holder) { log?.stop(); log = null; old.remove(); } return; }
   if (old && old.dataset.key === fresh.dataset.key) {
+    log?.learn(fresh.dataset.tries);
     if (log && !log.open && fresh.dataset.open === "1") { log.open = true; log.turn(); }
     return;
   }

@@ -92,11 +92,20 @@ function replaceParts(fresh, anyway) {
     made.dataset.seen = text;
     for (const each of made.querySelectorAll("details[id]")) if (open.has(each.id)) each.open = true;
     for (const each of made.querySelectorAll("input[id]")) if (checked.has(each.id)) each.checked = true;
+    const places = scrolled(old).map((each) => [each.scrollLeft, each.scrollTop]);
     old.replaceWith(made);
+    const now = scrolled(made);
+    if (now.length === places.length) now.forEach((each, at) => each.scrollTo(...places[at]));
     if (focused) document.getElementById(focused)?.focus();
     equip(made);
+    tick();
     made.dispatchEvent(new CustomEvent("dagfs:replaced", { bubbles: true }));
   }
+}
+
+// What scrolls within a part.
+function scrolled(part) {
+  return [...part.querySelectorAll(".scroll, [tabindex='0']")];
 }
 
 // What somebody has typed must not vanish.
@@ -157,6 +166,8 @@ function spelt(seconds) {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// What is as it was when the page came is not replaced.
+for (const part of document.querySelectorAll("[data-live]")) part.dataset.seen = part.outerHTML;
 equip(document);
 keepLive();
 tick();

@@ -79,12 +79,23 @@ function show(fresh) {
     if (!old || !part || old.outerHTML === part.outerHTML) continue;
     const left = old.querySelector(".picture")?.scrollLeft ?? 0;
     const made = document.importNode(part, true);
+    // While a text or a selection is wrong, steps can still be seen and clicked.
+    if (id === "plan" && !made.querySelector(".decisions")) {
+      for (const each of old.querySelectorAll(":scope > .picture, :scope > .scroll")) {
+        each.classList.add("old");
+        made.append(each);
+      }
+    }
     for (const each of made.querySelectorAll("[data-copy]")) each.hidden = false;
     old.replaceWith(made);
     const picture = made.querySelector(".picture");
     if (picture) picture.scrollLeft = left;
   }
   if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+  // For those who listen: the verdict, and not all of the plan again.
+  const verdict = document.querySelector("#plan .verdict, #plan strong")?.textContent ?? "";
+  const heard = document.getElementById("said");
+  if (heard.textContent !== verdict) heard.textContent = verdict;
   mark();
   showChosen();
 }
@@ -191,9 +202,10 @@ function terms() {
   return (steps.value.match(/(?:"[^"]*"|'[^']*'|[^,])+/g) ?? []).map((each) => each.trim()).filter(Boolean);
 }
 
-// A name with signs that mean something in a selection is put in quotes.
+// A name with signs that mean something in a selection is put in quotes; one with both kinds becomes a glob.
 function term(name) {
   if (/^[\w./@][\w./@ -]*$/.test(name) && name === name.trim()) return name;
+  if (name.includes('"') && name.includes("'")) return [...name].map((each) => (/[\w.]/.test(each) ? each : "?")).join("");
   return name.includes('"') ? `'${name}'` : `"${name}"`;
 }
 
@@ -213,7 +225,10 @@ function showChosen() {
   for (const each of document.querySelectorAll("#plan [data-step]")) {
     const is = each.dataset.step !== "" && now.has(term(each.dataset.step));
     each.classList.toggle("chosen", is);
-    if (each.matches("g")) each.setAttribute("aria-pressed", String(is));
+    if (!each.matches("g")) continue;
+    each.setAttribute("tabindex", "0");
+    each.setAttribute("role", "button");
+    each.setAttribute("aria-pressed", String(is));
   }
 }
 

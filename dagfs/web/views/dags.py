@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -57,6 +58,11 @@ def row(
 
 def strip(runs: Sequence[RunFact]) -> Markup:
     """A cell a run, the newest on the right; the longer a run took, the higher its cell."""
+    return _strip(tuple(runs))
+
+
+@lru_cache(maxsize=2000)
+def _strip(runs: tuple[RunFact, ...]) -> Markup:
     longest = max((each.seconds or 0 for each in runs), default=0)
     cells = [_cell(each, longest) for each in reversed(runs)]
     return Markup(

@@ -76,7 +76,7 @@ def hits(needle: Needle, data: bytes, first_line: int = 1) -> list[Hit]:
     """The places in a text, the first few; those that are near each other are shown together."""
     if not needle.may_be_in(data):
         return []
-    lines = data.decode("utf-8", "replace").split("\n")
+    lines = data.decode("utf-8", "replace").removesuffix("\n").split("\n")
     blocks: list[tuple[int, int]] = []
     for place, line in enumerate(lines):
         if not needle.places(line[:_WHOLE]):

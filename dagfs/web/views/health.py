@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dagfs.web.views.times import known_time
+
 _BAD = frozenset(
     {
         "dag_error",
@@ -70,8 +72,8 @@ def heartbeat_of(status: Mapping[str, Any]) -> Heartbeat | None:
     return Heartbeat(
         str(status.get("pid", "?")),
         str(status.get("host", "?")),
-        _time(status.get("started")),
-        _time(status.get("tick")),
+        known_time(status.get("started")),
+        known_time(status.get("tick")),
         bool(status.get("stopped")),
         tuple((title, str(status.get(key, 0))) for key, title in _COUNTS.items()),
         str(status.get("lag_sec") or 0),
@@ -86,20 +88,12 @@ def heartbeat_of(status: Mapping[str, Any]) -> Heartbeat | None:
 def _next(status: Mapping[str, Any]) -> Iterator[tuple[datetime, str]]:
     found = status.get("next")
     for each in found[:10] if isinstance(found, list) else ():
-        if isinstance(each, Mapping) and _time(each.get("due")):
+        if isinstance(each, Mapping) and known_time(each.get("due")):
             yield datetime.fromisoformat(str(each["due"])), str(each.get("dag", ""))
 
 
 def _texts(found: Any) -> Mapping[str, str]:
     return {str(name): str(text) for name, text in found.items()} if isinstance(found, Mapping) else {}
-
-
-def _time(said: Any) -> str:
-    """A time; nothing for what is none."""
-    try:
-        return str(said) if datetime.fromisoformat(str(said)).tzinfo else ""
-    except ValueError:
-        return ""
 
 
 def note_of(line: Mapping[str, Any]) -> Note:
@@ -112,7 +106,7 @@ def note_of(line: Mapping[str, Any]) -> Note:
     ]
     said = [str(line[key]) for key in ("reason", "error") if line.get(key)]
     return Note(
-        _time(line.get("time")),
+        known_time(line.get("time")),
         event,
         str(line.get("dag", "")),
         str(line.get("run", "")),

@@ -8,6 +8,7 @@ from typing import Any
 
 from dagfs.model.timespan import duration
 from dagfs.web.views.runs import RunFact, cell_title
+from dagfs.web.views.times import known_time
 
 MOST_RUNS = 20
 MOST_STEPS = 150
@@ -50,17 +51,17 @@ def history(
     return History(runs, tuple(map(cell_title, runs)), rows, len(names) - len(shown))
 
 
-def _steps(documents: Mapping[str, Mapping[str, Any]], fact: RunFact) -> Mapping[str, Mapping[str, Any]]:
+def _steps(documents: Mapping[str, Mapping[str, Any]], fact: RunFact) -> Mapping[str, Any]:
     found = documents.get(fact.run, {}).get("steps")
     return found if isinstance(found, Mapping) else {}
 
 
 def _square(name: str, documents: Mapping[str, Mapping[str, Any]], fact: RunFact) -> Square:
     step = _steps(documents, fact).get(name)
-    if step is None:
+    if not isinstance(step, Mapping):
         return Square("", False, "")
     state = str(step.get("state", ""))
-    took = duration(step.get("started"), step.get("finished"))
+    took = duration(known_time(step.get("started")), known_time(step.get("finished")))
     words = [name, state.replace("_", " "), took, str(step.get("reason") or "")[:160]]
     kept = bool(step.get("kept"))
     if kept:

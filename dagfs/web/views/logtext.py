@@ -42,6 +42,7 @@ class Window:
     """Where the whole lines end."""
     size: int
     """Of the log."""
+    reaches_end: bool = True
 
 
 def window(data: bytes, start: int, size: int) -> Window:
@@ -56,7 +57,7 @@ def window(data: bytes, start: int, size: int) -> Window:
     lines, rest = data[:whole], data[whole:]
     at_end = start + len(data) >= size
     end = start + len(lines)
-    return Window(_text(lines), _text(rest) if at_end else "", start, end, size)
+    return Window(_text(lines), _text(rest) if at_end else "", start, end, size, at_end)
 
 
 def _text(data: bytes) -> str:

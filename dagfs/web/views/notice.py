@@ -11,7 +11,7 @@ from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import duration
 from dagfs.web.views.course import Whose
-from dagfs.web.views.steps import label, reason_of
+from dagfs.web.views.steps import item_words, label, one_line, reason_of
 
 _BAD = (StepState.FAILED, StepState.LOST, StepState.REJECTED)
 _MOST_FAILURES = 5
@@ -25,6 +25,8 @@ class Tail:
     text: str
     url: str
     is_cut: bool
+    whose: str = ""
+    """What printed it, where that is not the step itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def _title(attempt: Attempt, state: RunState, *, is_alive: bool, is_newest: bool
 
 def _lines(view: View, attempt: Attempt, *, is_newest: bool) -> list[str]:
     found = []
-    if attempt.reason and attempt.state is not RunState.SUCCEEDED:
+    told = attempt.state is RunState.FAILED and attempt.reason.startswith("failed at ") and failures(attempt)
+    if attempt.reason and attempt.state is not RunState.SUCCEEDED and not told:
         found.append(attempt.reason)
     if is_newest and attempt.state is RunState.INTERRUPTED:
         alive = [*view.orphans, *(f"on:{name}" for name in view.handlers), *view.below]
@@ -183,7 +186,7 @@ def _failure(whose: Whose, step: StepRun) -> Failure:
         step.tries,
         step.log_attempt,
         children=tuple(
-            (child.id, child.item or child.id, child.reason)
+            (child.id, one_line(item_words(child.item), 80) or child.id, child.reason)
             for child in step.children.values()
             if child.state not in (RunState.SUCCEEDED, RunState.RUNNING)
         )[:_MOST_FAILURES],

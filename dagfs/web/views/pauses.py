@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dagfs.web.views.times import known_time
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -22,12 +24,6 @@ class Pause:
 def pauses(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Pause]:
     """Every pause by the name of the DAG, or as `queue:NAME`."""
     return {
-        name: Pause(str(each.get("by") or "?"), _time(each.get("since")), str(each.get("reason") or ""))
+        name: Pause(str(each.get("by") or "?"), known_time(each.get("since")), str(each.get("reason") or ""))
         for name, each in found.items()
     }
-
-
-def _time(said: Any) -> str:
-    """A time of the store; nothing for what is none."""
-    text = str(said or "")
-    return text if text[:4].isdecimal() and "T" in text else ""

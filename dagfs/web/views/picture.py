@@ -11,8 +11,9 @@ from dagfs.model.dag import Dag
 from dagfs.model.run import Attempt, Run, StepRun
 from dagfs.model.state import StepState
 from dagfs.planning.picture import Sketch
+from dagfs.web.gantt import axis, bars
 from dagfs.web.graph import drawing
-from dagfs.web.timeline import Lane, Timeline, axis, bars, in_order, timeline
+from dagfs.web.timeline import Lane, Timeline, in_order, timeline
 from dagfs.web.views.course import Course, Whose
 from dagfs.web.views.states import short
 from dagfs.web.views.steps import Place, kept_words, label, reason_of

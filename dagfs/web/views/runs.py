@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dagfs.model.timespan import duration, moment
+from dagfs.web.views.times import known_time
 
 _LONGEST_PARAMS = 200
+_LONGEST_REASON = 400
+_SETTLED = ("succeeded", "partially_succeeded", "skipped")
 _OPEN = ("queued", "running", "waiting")
 
 
@@ -37,6 +40,8 @@ class RunFact:
     steps: int = 0
     waits: int = 0
     """How many of its own steps wait for somebody's word."""
+    seconds: float | None = None
+    """How long its newest attempt took; None while it is under way."""
 
     @property
     def is_over(self) -> bool:
@@ -47,36 +52,44 @@ class RunFact:
         """A few words on how it stands, in one line."""
         return " ".join((self.reason or self.error).split())[:160]
 
-    @property
-    def seconds(self) -> float | None:
-        """How long its newest attempt took; None while it is under way."""
-        began, ended = moment(self.started), moment(self.finished)
-        return max(0.0, (ended - began).total_seconds()) if began and ended else None
-
 
 def fact_of(document: Mapping[str, Any], made: float) -> RunFact:
-    """What a status document says; `made`, in seconds, stands for a time that it does not tell."""
-    counts = document.get("counts") or {}
-    params = document.get("params") or {}
-    settled = ("succeeded", "partially_succeeded", "skipped")
+    """What a status document says, whoever wrote it; `made`, in seconds, is for a time it does not tell."""
+    counts = {str(state): _number(count) for state, count in _mapping(document.get("counts")).items()}
+    params = _mapping(document.get("params"))
+    started, finished = known_time(document.get("started")), known_time(document.get("finished"))
     return RunFact(
         run=str(document["run"]),
         dag=sys.intern(str(document.get("dag") or "")),
         state=sys.intern(str(document["state"])),
-        created=str(document.get("created") or _text(made)),
-        started=str(document.get("started") or ""),
-        finished=str(document.get("finished") or ""),
-        reason=str(document.get("reason") or ""),
-        error=str(document.get("error") or "")[:400],
-        attempt=int(document.get("attempt") or 1),
+        created=known_time(document.get("created")) or _text(made),
+        started=started,
+        finished=finished,
+        reason=str(document.get("reason") or "")[:_LONGEST_REASON],
+        error=str(document.get("error") or "")[:_LONGEST_REASON],
+        attempt=_number(document.get("attempt")) or 1,
         trigger=sys.intern(str(document.get("trigger") or "")),
         parent=str(document.get("parent") or ""),
         params=" ".join(f"{name}={value}" for name, value in params.items())[:_LONGEST_PARAMS],
         spec=sys.intern(str(document.get("spec_sha256") or "")),
-        done=sum(int(counts.get(state, 0)) for state in settled),
-        steps=sum(map(int, counts.values())),
-        waits=int(counts.get("waiting", 0)),
+        done=sum(counts.get(state, 0) for state in _SETTLED),
+        steps=sum(counts.values()),
+        waits=counts.get("waiting", 0),
+        seconds=_seconds(started, finished),
     )
+
+
+def _seconds(started: str, finished: str) -> float | None:
+    began, ended = moment(started), moment(finished)
+    return max(0.0, (ended - began).total_seconds()) if began and ended else None
+
+
+def _mapping(said: Any) -> Mapping[str, Any]:
+    return said if isinstance(said, Mapping) else {}
+
+
+def _number(said: Any) -> int:
+    return said if isinstance(said, int) else 0
 
 
 def _text(made: float) -> str:

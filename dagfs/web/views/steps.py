@@ -86,13 +86,14 @@ class Row:
 
 def rows(attempt: Attempt, dag: Dag, place: Place) -> list[Row]:
     """A row for each step in the order of the spec, then for each handler that ran."""
-    steps = [_row((name, ""), step, attempt, place) for name, step in attempt.steps.items()]
+    steps = [_row((name, ""), step, place) for name, step in attempt.steps.items()]
     handlers = (attempt.handlers[event] for event in dag.handler_on if event in attempt.handlers)
-    return steps + [_row(("", step.name), step, attempt, place) for step in handlers]
+    return steps + [_row(("", step.name), step, place) for step in handlers]
 
 
-def _row(whose: Whose, step: StepRun, attempt: Attempt, place: Place) -> Row:
-    goes_on = step.state.is_underway and not step.finished and not attempt.state.is_over
+def _row(whose: Whose, step: StepRun, place: Place) -> Row:
+    # A step whose engine died goes on by itself; one of an attempt with a successor does not.
+    goes_on = step.state.is_underway and not step.finished and not place.attempt
     of_old = step.kept or step.left
     return Row(
         whose,
@@ -239,13 +240,22 @@ def children_of(run: Run, step: StepRun) -> tuple[list[Child], int]:
             f"{root}/{each.id}",
             each.id,
             str(each.state),
-            one_line(each.item),
+            one_line(item_words(each.item)),
             one_line(each.reason),
             each.kept,
         )
         for each in ordered[:_MOST_CHILDREN]
     ]
     return listed, max(0, len(ordered) - _MOST_CHILDREN)
+
+
+def item_words(item: str) -> str:
+    """An item, written as JSON in the records, as people would call it."""
+    try:
+        found = json.loads(item)
+    except (ValueError, RecursionError):
+        return item
+    return found if isinstance(found, str) else item
 
 
 def pretty(value: str) -> tuple[str, bool]:

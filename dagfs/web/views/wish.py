@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 MODES: Mapping[str, str] = {
@@ -16,7 +15,6 @@ MODES: Mapping[str, str] = {
 }
 """What is to run: a word of the form, and the option that says it."""
 ANSWERS = ("rerun", "keep", "error")
-_PLAIN = re.compile(r"[\w./@ -]*")
 
 Fields = Mapping[str, Sequence[str]]
 """A form as it was sent: each field with all its values."""
@@ -95,13 +93,6 @@ def shown(*words: str) -> str:
     return shlex.join(("dagfs", *words))
 
 
-def term(name: str, taken: Iterable[str] = ()) -> str:
-    """A step's name as a term of a selection; in quotes where signs in it would mean something."""
-    if name and _PLAIN.fullmatch(name) and name[0] != "-" and name == name.strip() and name not in taken:
-        return name
-    return f"'{name}'" if '"' in name else f'"{name}"'
-
-
 def wish_from(form: Fields, params: Mapping[str, str]) -> Wish:
     """What a form asks for. `params` are the values there are now: the same again is no change."""
 
@@ -151,8 +142,9 @@ def _params(form: Fields, known: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for key, values in form.items():
         name = key.removeprefix("param.")
-        # A browser sends lines ended by CR LF.
-        value = values[-1].replace("\r\n", "\n")
-        if key.startswith("param.") and name and value != known.get(name, ""):
-            found[name] = value
+        if name and name != key and values:
+            # A browser sends lines ended by CR LF.
+            value = values[-1].replace("\r\n", "\n")
+            if value != known.get(name, ""):
+                found[name] = value
     return found

@@ -72,7 +72,7 @@ def test_children_that_failed_are_named() -> None:
         "load", StepState.FAILED, children={"load-eu": child, "ok": ChildRun("ok", 1, RunState.SUCCEEDED)}
     )
     attempt = Attempt(AttemptHeader(), steps={"load": step})
-    assert failures(attempt)[0].children == (("load-eu", '"eu"', "exit 1"),)
+    assert failures(attempt)[0].children == (("load-eu", "eu", "exit 1"),)
 
 
 def test_a_question_comes_with_its_commands_and_what_must_be_given() -> None:
