@@ -254,6 +254,32 @@ def test_an_edit_of_finished_work_asks_and_is_answered(home: Home, browser: Brow
     assert home.status()["steps"]["fetch"]["stale"]
 
 
+def test_what_is_lifted_is_answered_for(home: Home, browser: Browser) -> None:
+    careful = ORDERS.replace("depends: check\n", "depends: check\n        idempotent: false\n")
+    home.dag("orders", careful)
+    home.dagfs("run", "orders").exits(1)
+    run = home.run.name
+    with serving(home) as server, visiting(browser, server) as visitor:
+        page = visitor.page
+        page.goto(f"/runs/{run}/edit")
+        expect(page.locator(".note").filter(has_text="effects.ack")).to_be_visible()
+        page.get_by_label("run transform again").check()
+        expect(verdict(page)).to_have_text("compatible: 2 kept, 3 to run")
+        expect(page.get_by_label("run transform again")).to_be_checked()
+
+        last = text(page).index("  - name: report")
+        write(page, text(page)[:last].replace(*MENDED))
+        expect(page.locator(".note").filter(has_text="structure.remove")).to_be_visible()
+        page.get_by_label("allow structure.remove").check()
+        expect(verdict(page)).to_have_text("compatible: 2 kept, 2 to run")
+        expect(button(page, "Retry this run")).to_be_disabled()
+        page.get_by_label("Why").fill("nobody reads it")
+        expect(page.locator("#plan .command")).to_contain_text("--allow structure.remove --ack transform")
+        button(page, "Retry this run").click()
+        page.wait_for_url(f"**/runs/{run}")
+        assert ended(home, run, 2) == dict.fromkeys(["fetch", "check", "transform", "load"], "succeeded")
+
+
 def test_two_tabs_do_not_overwrite_each_other(home: Home, browser: Browser) -> None:
     run = failed(home)
     with serving(home) as server, visiting(browser, server) as visitor:

@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE_SEC, _LONGEST_PAUSE_SEC = 0.5, 30.0
 _WELL_SEC = 60.0
 """One that lived that long begins with the shortest pause again."""
-_END_SEC = 1.7
+_END_SEC = 1.4
 """So long an end may take; what does not end by then is killed."""
 _STOPS_SEC = 10.0
 """And where runs are stopped first."""

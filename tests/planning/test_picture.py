@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagfs.model.state import StepState
-from dagfs.planning.picture import _COLOURS, Sketch, dot, mermaid, svg, text_width, wrapped
+from dagfs.model.value import replace
+from dagfs.planning.picture import _COLOURS, Sketch, box_size, dot, mermaid, svg, text_width, wrapped
 
 NS = "{http://www.w3.org/2000/svg}"
 ODD = (
@@ -110,3 +111,30 @@ def test_dot_and_mermaid_as_they_are_written() -> None:
     assert '  s2["b #34;q#34;"]' in mermaid(graph)
     assert "  s1 --> s2" in mermaid(graph, down=True)
     assert mermaid(graph, down=True).startswith("flowchart TD\n")
+
+
+def test_a_picture_of_a_page_has_boxes_that_lead_somewhere_and_can_be_told_apart() -> None:
+    plain = sketch(*ODD, state="failed")
+    live = replace(
+        plain,
+        links={name: f"/runs/r?step={place}&a" for place, name in enumerate(ODD)},
+        classes={ODD[0]: "chosen"},
+        words={ODD[1]: "✗ exit <2>"},
+        is_live=True,
+    )
+    root = ET.fromstring(svg(live))
+    assert root.get("role") == "group"
+    boxes = [group for group in root.iter(f"{NS}g") if "step" in (group.get("class") or "").split()]
+    assert [box.get("class") for box in boxes][:2] == ["step failed chosen", "step failed"]
+    assert boxes[0].get("data-step") == ODD[0]
+    link = boxes[3].find(f"{NS}a")
+    assert link is not None
+    assert link.get("href") == "/runs/r?step=3&a"
+    assert "✗ exit <2>" in [text.text for text in root.iter(f"{NS}text")]
+
+
+def test_boxes_of_a_page_keep_their_size_whatever_is_said_in_them() -> None:
+    graph = sketch("a", "b", state="queued")
+    now = replace(graph, is_live=True, words={"a": "✓ 1 s"})
+    later = replace(graph, is_live=True, words={"a": "? partly done"})
+    assert [box_size(name, now) for name in "ab"] == [box_size(name, later) for name in "ab"]
