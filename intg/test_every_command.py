@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,8 @@ class Use:
     words: str = ""
     codes: tuple[int, ...] = (0,)
     json: str = ""
-    """What `--json` prints: one `value`, `lines` of them, the `events` of a run; empty without it."""
+    """What `--json` prints: one `value`, `lines` of them, the `events` of a run, one line of a `service`
+    once it is ready; empty without it."""
     live: str = ""
     """What the live table of a run ends with, for those that show one."""
     silent: bool = False
@@ -50,6 +52,8 @@ USES = {
     "stop": Use("w1", json="value"),
     "show": Use("r1", json="value"),
     "graph": Use("r1", json="value"),
+    "up": Use("--port 0", json="service"),
+    "serve": Use("--port 0", json="service"),
     "scheduler": Use("--status", (0, 1), "value"),
     "next": Use("-n 3", json="value"),
     "pause": Use("job"),
@@ -105,7 +109,7 @@ def test_every_verb_is_tried_and_says_whether_it_has_json() -> None:
         verb: {word for action in verb_parser(verb)[1]._actions for word in action.option_strings}
         for verb in VERBS
     }
-    assert [verb for verb in VERBS if "--json" in options[verb]] == of("value", "lines", "events")
+    assert [verb for verb in VERBS if "--json" in options[verb]] == of("value", "lines", "events", "service")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -120,7 +124,7 @@ def test_help_has_a_usage_line_what_it_does_and_examples(home: Home, verb: str) 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_option_that_is_not_there_is_one_line(home: Home, verb: str) -> None:
-    home.dagfs(verb, "--no-such-option").exits(2).in_one_line().says("--help")
+    home.dagfs(verb, "--is-not-there").exits(2).in_one_line().says("--help")
 
 
 @pytest.mark.parametrize("verb", of("value", "lines"))
@@ -140,6 +144,14 @@ def test_json_is_an_event_a_line(failed: Home, verb: str) -> None:
     assert told.events[-1]["event"] == "attempt_finished"
 
 
+@pytest.mark.parametrize("verb", of("service"))
+def test_a_service_says_in_json_that_it_is_ready_and_ends_as_asked(home: Home, verb: str) -> None:
+    service = home.start(*called(verb), "--json")
+    assert json.loads(service.line())["url"].startswith("http://127.0.0.1:")
+    service.signal(signal.SIGTERM)
+    service.wait().exits(0)
+
+
 @pytest.mark.parametrize("topic", [*TOPICS, "exit-codes"])
 def test_a_topic_fits_a_screen_and_is_listed(home: Home, topic: str) -> None:
     told = home.dagfs("help", topic).exits(0)
@@ -152,7 +164,10 @@ def test_a_topic_fits_a_screen_and_is_listed(home: Home, topic: str) -> None:
 # --- on a terminal
 
 
-@pytest.mark.parametrize("verb", [verb for verb, use in USES.items() if not use.live and not use.silent])
+IN_WORDS = [verb for verb, use in USES.items() if not use.live and not use.silent and use.json != "service"]
+
+
+@pytest.mark.parametrize("verb", IN_WORDS)
 def test_on_a_terminal_it_is_shown_in_words_and_the_terminal_is_given_back(failed: Home, verb: str) -> None:
     environment = {
         **failed._environment(None),
