@@ -54,7 +54,7 @@ _DIFFERS = (
     (re.compile(r"\b\d{8}-\d{6}-([\w.-]+?)-[0-9a-f]{4}\b"), r"ID-\1"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "PLAN"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
-    (re.compile(r"\bjust now|\b\d+ (?:s|min \d+ s) ago"), "AGO"),
+    (re.compile(r"\bjust now|\b\d+ (?:s|min) ago"), "AGO"),
     (re.compile(r"\b\d+(?:\.\d+)? s\b"), "SECONDS"),
     (re.compile("[‘’]"), "'"),
     (re.compile(r"[ \t]+"), " "),

@@ -44,4 +44,13 @@ def ago(text: str | None, now: datetime) -> str:
     if found is None:
         return ""
     passed = max(0.0, (now - found).total_seconds())
-    return "just now" if passed < 2 else f"{seconds(passed) if passed >= 10 else f'{passed:.0f} s'} ago"
+    if passed < 2:
+        return "just now"
+    if passed < 100:
+        return f"{passed:.0f} s ago"
+    # Of a long time ago the small part says nothing.
+    minutes = round(passed / 60)
+    if minutes < 100:
+        return f"{minutes} min ago"
+    hours = round(minutes / 60)
+    return f"{hours} h ago" if hours < 48 else f"{round(hours / 24)} d ago"

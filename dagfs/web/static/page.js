@@ -57,8 +57,8 @@ function keepLive() {
     if (answer.status === 200) {
       const fresh = parsePage(await answer.text());
       if (asked !== location.href) return pause();
-      etag = answer.headers.get("ETag") || "";
-      replaceParts(fresh, anyway);
+      const isWhole = replaceParts(fresh, anyway);
+      etag = isWhole && answer.headers.get("ETag") || "";
       // For scripts that look after parts of their own.
       document.dispatchEvent(new CustomEvent("dagfs:fresh", { detail: fresh }));
     }
@@ -80,10 +80,16 @@ function pause() {
   return busy ? 1000 : 4000;
 }
 
+// Whether the page shows all that is new: a part that somebody is typing in is left until later.
 function replaceParts(fresh, anyway) {
+  let isWhole = true;
   for (const old of document.querySelectorAll("[data-live]")) {
     const part = fresh.getElementById(old.id);
-    if (!part || part.outerHTML === old.dataset.seen || !anyway && isBeingFilledIn(old)) continue;
+    if (!part || part.outerHTML === old.dataset.seen) continue;
+    if (!anyway && isBeingFilledIn(old)) {
+      isWhole = false;
+      continue;
+    }
     const open = new Set([...old.querySelectorAll("details[open][id]")].map((each) => each.id));
     const checked = new Set([...old.querySelectorAll("input:checked[id]")].map((each) => each.id));
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
@@ -101,6 +107,7 @@ function replaceParts(fresh, anyway) {
     tick();
     made.dispatchEvent(new CustomEvent("dagfs:replaced", { bubbles: true }));
   }
+  return isWhole;
 }
 
 // What scrolls within a part.
