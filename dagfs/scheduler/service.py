@@ -18,7 +18,7 @@ from dagfs.engine.home import read_home
 from dagfs.engine.location import now as clock_now
 from dagfs.engine.reading import reading_options
 from dagfs.engine.trouble import Trouble, encode_trouble
-from dagfs.errors import DagfsError
+from dagfs.errors import DagfsError, StoreError
 from dagfs.scheduler.census import Census
 from dagfs.scheduler.chores import LOOK_SEC, Chores
 from dagfs.scheduler.gazette import Gazette
@@ -98,6 +98,9 @@ class Service:
         """Work until a signal asks it to end; the signal's number."""
         self._home.store.ensure()
         self.ledger.prepare()
+        with suppress(StoreError):
+            # So that there is a folder to watch: the first file in it is known at once.
+            self._home.disk.make_dir(self._home.paths.dags)
         asked = self._catch_signals()
         self.launcher.prepare()
         self._watcher.start()

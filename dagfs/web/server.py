@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -182,9 +183,14 @@ class Server:
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
-        if not serving.done():
-            ready()
-        await serving
+        try:
+            if not serving.done():
+                ready()
+        finally:
+            # Where nobody reads what is said, that ends the server in order.
+            if sys.exc_info()[0] is not None:
+                server.should_exit = True
+            await serving
 
 
 class _Uvicorn(uvicorn.Server):

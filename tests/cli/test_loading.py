@@ -53,7 +53,11 @@ def _loaded(home: Path, *words: str) -> set[str]:
     process = subprocess.run(
         [sys.executable, "-c", _TELL, "-C", str(home), *words],
         cwd=home,
-        env={**os.environ, "SHELL": "/bin/sh"},
+        # A variable that looks like a setting would be looked up among them.
+        env={
+            **{name: os.environ[name] for name in os.environ if not name.startswith("DAGFS_")},
+            "SHELL": "/bin/sh",
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -122,6 +122,7 @@ def test_every_setting_has_a_variable(key: str) -> None:
     samples = {"shell": "bash -u", "allow": "a.b c.d", "max_active_steps": "3", "grace_sec": "2.5"}
     samples |= {"load_timeout_sec": "3"}
     samples |= {"dialect": "dagu1", "working_dir": "run", "durability": "strict", "on_stale": "rerun"}
+    samples |= {"cutoff": "true"}
     samples |= {"deny_plugins": "a b", "plugin_limit_sec": "5", "plugins": '{"http": {}}'}
     samples |= {"profiles": '{"local": {"*": "shell"}}'}
     samples |= {
