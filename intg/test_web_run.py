@@ -102,6 +102,10 @@ def test_a_click_on_a_box_and_the_arrow_keys_open_a_step(home: Home, browser: Br
         page.reload()
         expect(page.locator("#detail h2")).to_have_text("two")
         expect(page.locator(".lanes li")).to_have_count(2)
+        # What was chosen there is run again from there.
+        page.get_by_role("link", name="Run again from here…").click()
+        expect(page.locator("#plan")).to_contain_text("compatible: 1 kept, 1 to run")
+        expect(page.locator("#plan .command")).to_contain_text("--from two")
 
 
 LONG = """
