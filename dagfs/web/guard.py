@@ -46,6 +46,7 @@ _LONGEST_HEADERS = 32 << 10
 _BODY_SEC = 30.0
 _ACTIONS_A_SECOND, _ACTIONS_AT_ONCE = 20.0, 40.0
 _MOST_PACES = 1000
+_MOST_FIELDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,10 @@ class Guard:
         assert self._gate.tokens is not None
         given = headers.get("x-dagfs-token", "")
         if not given and _media_type(headers) == FORM:
-            given = parse_qs(body.decode("latin-1"), max_num_fields=5000).get(FORM_FIELD, [""])[0]
+            try:
+                given = parse_qs(body.decode("latin-1"), max_num_fields=_MOST_FIELDS).get(FORM_FIELD, [""])[0]
+            except ValueError:
+                raise Denied(400, f"a form of more than {_MOST_FIELDS} fields") from None
         if not self._gate.tokens.is_form_token(cookie, given):
             raise Denied(403, "this form is not of this session", "load the page again and repeat it")
 

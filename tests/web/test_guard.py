@@ -192,6 +192,11 @@ def test_what_is_too_large_is_not_read(client: Client) -> None:
         assert client.post(path, headers=headers, content=endless()).status_code == 413
 
 
+def test_a_form_of_many_fields_is_refused_and_no_bug(client: Client) -> None:
+    headers = {**session(Role.EDIT, time.time()), "Content-Type": FORM}
+    assert client.post("/logout", headers=headers, content=b"a=1&" * 6000).status_code == 400
+
+
 def test_a_body_that_does_not_say_how_large_it_is_is_cut_off(client: Client) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(64):
