@@ -369,6 +369,9 @@ def test_a_new_run_is_made_and_the_old_one_stays(home: Home, browser: Browser) -
         page.get_by_label("Its id").fill("orders-again")
         page.get_by_label("All of it").check()
         expect(page.locator("#does .command")).to_contain_text(f"dagfs rerun {run} --id orders-again")
+        button(page, "What would it do?").click()
+        expect(page.locator("#foreseen")).to_contain_text("transform")
+        assert len(home.runs()) == 1
         button(page, "Make a new run").click()
         page.wait_for_url("**/runs/orders-again")
         home.dagfs("wait", "orders-again").exits(1)

@@ -58,6 +58,11 @@ class Actions:
         """A new run like an earlier one, with the options of `dagfs rerun`; its id."""
         return await self._id("rerun", "--detach", self._via, *options, "--", run)
 
+    async def foresee(self, run: str, options: Sequence[str] = ()) -> str:
+        """What `rerun` would do, as `dagfs rerun --dry-run` says it."""
+        words = ("rerun", "--dry-run", *options, "--", run)
+        return (await self._commands.call(*words, fine=PLANNED)).decode("utf-8", "replace")
+
     # -- going on with a run --------------------------------------------------------------------
 
     async def plan(self, run: str, options: Sequence[str] = (), spec: bytes | None = None) -> dict[str, Any]:

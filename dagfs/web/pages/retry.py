@@ -39,6 +39,8 @@ class Menu:
     again: Again
     notice: Saying | None = None
     is_done: bool = False
+    foreseen: str = ""
+    """What a new run would do, in words."""
 
 
 async def show(request: Request) -> Response:
@@ -63,6 +65,9 @@ async def act(request: Request) -> Response:
         if what == "rerun":
             made = await actions_of(request).rerun(menu.run.id, menu.again.options(menu.wish))
             return RedirectResponse(run_url(made), 303)
+        if what == "foresee":
+            told = await actions_of(request).foresee(menu.run.id, menu.again.options(menu.wish))
+            menu = replace(menu, foreseen=told)
         if what == "retry":
             menu = await _retry(request, menu, str(form.get("plan", "")), str(form.get("seal", "")))
             if menu.is_done:
@@ -134,6 +139,7 @@ def _values(request: Request, menu: Menu, found: Preview) -> dict[str, Any]:
         "preview": found,
         "wish": found.wish,
         "again": menu.again,
+        "foreseen": menu.foreseen,
         "new_command": menu.again.command(menu.run.id, found.wish),
         "params": menu.run.last.header.params,
         "profiles": names(site_of(request).home),
