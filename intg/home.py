@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ DAGFS = str(Path(sys.executable).with_name("dagfs"))
 REPOSITORY = Path(__file__).parent.parent
 PATIENCE_SEC = 30.0
 _WARM = warm.Server()
+atexit.register(_WARM.close)
 
 T = TypeVar("T")
 
