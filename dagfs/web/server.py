@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,8 +60,10 @@ class Address:
         return bool(self.certificate) or self.behind_proxy
 
     def url(self, port: int) -> str:
-        """The address to type into a browser; `port` is the one that was really taken."""
+        """The address to type into a browser; `port` is the one taken. A proxy is reached at its own."""
         name = self.names[0] if self.names else self.host
+        if self.behind_proxy and self.names:
+            return f"https://{name}"
         shown = f"[{name}]" if ":" in name else name
         return f"{'https' if self.certificate else 'http'}://{shown}:{port}"
 
@@ -76,6 +79,8 @@ def check(address: Address, *, has_token: bool) -> None:
     """UsageError for an address that would open the home to strangers."""
     if bool(address.certificate) != bool(address.key):
         raise UsageError("--tls-cert and --tls-key belong together")
+    if address.certificate:
+        _check_certificate(address.certificate, address.key)
     if address.is_local:
         return
     if not has_token:
@@ -89,6 +94,16 @@ def check(address: Address, *, has_token: bool) -> None:
             hint="give --tls-cert and --tls-key, or --behind-proxy where a proxy speaks TLS; "
             "or listen on 127.0.0.1 and use `ssh -L 8090:127.0.0.1:8090 HOST`",
         )
+
+
+def _check_certificate(certificate: str, key: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise UsageError(
+            f"cannot use --tls-cert {certificate} with --tls-key {key}: {error.strerror or error}",
+            hint="both are files in PEM, and the key is that of the certificate",
+        ) from None
 
 
 def read_tokens(home: Home, *, renew: bool = False) -> tuple[Tokens, bool]:
