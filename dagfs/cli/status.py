@@ -12,6 +12,7 @@ from dagfs.engine.document import status_data
 from dagfs.engine.location import Reading, now
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
+from dagfs.model.excerpt import one_line
 from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import ago, duration
@@ -101,14 +102,19 @@ def _row(command: Command, step: StepRun, prefix: str = "") -> list[str]:
     words += [f"in {step.executor}"] if step.executor else []
     name = prefix + step.name
     took = "" if step.kept or step.left else duration(step.started, step.finished)
-    return [visible(name), command.output.state(step.state), took, visible(_short(", ".join(words)))]
+    return [visible(name), command.output.state(step.state), took, visible(one_line(", ".join(words), 100))]
 
 
 def _children(command: Command, step: StepRun) -> list[list[str]]:
     """A line for each child that did not simply succeed; one for all the others."""
     plain = [child for child in step.children.values() if child.state is RunState.SUCCEEDED]
     rows = [
-        [visible(f"  {child.id}"), command.output.state(str(child.state)), "", visible(_short(child.reason))]
+        [
+            visible(f"  {child.id}"),
+            command.output.state(str(child.state)),
+            "",
+            visible(one_line(child.reason, 100)),
+        ]
         for child in step.children.values()
         if child.state is not RunState.SUCCEEDED
     ]
@@ -117,11 +123,6 @@ def _children(command: Command, step: StepRun) -> list[list[str]]:
         words = f"{len(plain)} of {len(step.children)}" + (f", {kept} kept" if kept else "")
         rows.append(["  children", command.output.state(str(RunState.SUCCEEDED)), "", words])
     return rows
-
-
-def _short(text: str, most: int = 100) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _show_failures(command: Command, home: Reading, view: View) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from dagfs.engine.capture import OutputRefused
 from dagfs.errors import SpecError
 from dagfs.model.dag import OutputField
+from dagfs.planning.items import as_text
 from dagfs.spec.yaml import load_plain
 
 _SEGMENT = re.compile(r"""\.?(?:\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.\[\]"]+))""")
@@ -69,8 +70,3 @@ def _entry(value: Any, key: str) -> Any:
     if not isinstance(value, dict):
         raise TypeError(key)
     return value[key]
-
-
-def as_text(value: Any) -> str:
-    """A value as an output holds it: texts as they are, everything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

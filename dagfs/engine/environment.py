@@ -10,7 +10,8 @@ from dagfs.errors import DagfsError
 from dagfs.model.dag import Dag, Step, Variable
 from dagfs.model.value import field, frozen, replace
 from dagfs.spec.evaluation import Evaluator, evaluate_env
-from dagfs.spec.values import TOO_LONG, Scope, StepRef, check_value, exportable
+from dagfs.spec.shelltext import fits
+from dagfs.spec.values import Scope, StepRef, check_value
 
 _INHERITED = frozenset(
     {
@@ -109,7 +110,7 @@ def step_environment(step: Step, around: Surroundings) -> StepEnvironment:
     """Join the layers, later ones winning: machine, env, data, the step's env, `own`."""
     scope, values = around.scope, around.values
     step_env = evaluate_each(step.env, scope, _step_evaluator(around))
-    passed = {name: value for name, value in around.data.items() if _fits(name, value)}
+    passed = {name: value for name, value in around.data.items() if fits(name, value)}
     env = {**around.machine, **values.env, **passed, **step_env, **around.own}
     for name, value in {**values.env, **step_env}.items():
         check_value(name, value)
@@ -138,7 +139,3 @@ def evaluate_each(
     for entry in entries:
         found.update(evaluate_env([entry], scope, evaluator))
     return found
-
-
-def _fits(name: str, value: str) -> bool:
-    return exportable(name) and "\0" not in value and len(value.encode(errors="surrogatepass")) <= TOO_LONG

@@ -11,9 +11,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from dagfs.model.excerpt import one_line
 from dagfs.model.value import frozen
 from dagfs.spec.evaluation import CommandFailed
-from dagfs.spec.shelltext import TOO_LONG, exportable, is_posix_shell
+from dagfs.spec.shelltext import fits, is_posix_shell
 
 _LARGEST = 1 << 20
 _LONGEST_TOLD = 200
@@ -31,7 +32,7 @@ class LoadShell:
 
     def __call__(self, text: str, variables: Mapping[str, str], extra: Mapping[str, str]) -> str:
         """What the text printed. CommandFailed where it does not end with 0, or not in time."""
-        passed = {name: value for name, value in variables.items() if _fits(name, value)}
+        passed = {name: value for name, value in variables.items() if fits(name, value)}
         shell = self.shell if self.shell and is_posix_shell(" ".join(self.shell)) else ("/bin/sh",)
         try:
             process = subprocess.Popen(
@@ -70,10 +71,5 @@ class LoadShell:
         return out.decode("utf-8", "surrogateescape")
 
 
-def _fits(name: str, value: str) -> bool:
-    return exportable(name) and "\0" not in value and len(value.encode(errors="surrogatepass")) <= TOO_LONG
-
-
 def _told(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= 60 else line[:59] + "…")
+    return repr(one_line(text, 60))

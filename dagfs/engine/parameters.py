@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from dagfs.errors import Problem, SpecError, UsageError
 from dagfs.model.dag import Dag, Param
 from dagfs.model.value import frozen, replace
+from dagfs.planning.items import as_text
 from dagfs.spec.yaml import load_plain
 
 _LARGEST = 1 << 20
@@ -39,7 +39,7 @@ def parameters_of(dag: Dag, folder: Path, file: str = "") -> Parameters:
     schema = _read(folder / dag.params_schema, dag, file)
     named = {param.name for param in dag.params}
     found = _contract().defaults(schema)
-    more = tuple(Param(name, _text(value)) for name, value in found.items() if name not in named)
+    more = tuple(Param(name, as_text(value)) for name, value in found.items() if name not in named)
     return Parameters((*dag.params, *more), schema)
 
 
@@ -129,10 +129,6 @@ def _read(path: Path, dag: Dag, file: str) -> Mapping[str, Any]:
         )
     assert isinstance(data, dict)
     return data
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _contract() -> Any:

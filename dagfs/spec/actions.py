@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dagfs.spec import keys
-from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, plain
+from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, is_nothing, plain
 from dagfs.spec.reader import Reader
 
 OUTSIDE_TYPES = frozenset(
@@ -100,17 +100,13 @@ def rewrite(reader: Reader, node: Mapping, executors: frozenset[str]) -> Mapping
     ):
         reader.error(clash.mark, f"'{clash.key}' beside action in line {named.line}", "keep one of the two")
     name = reader.string(named.value, "action").strip()
-    if given and not isinstance(given.value, Mapping) and not _is_nothing(given.value):
+    if given and not isinstance(given.value, Mapping) and not is_nothing(given.value):
         reader.mapping(given.value, given.key)
     inner = given.value.entries if given and isinstance(given.value, Mapping) else ()
     made = _entries(reader, name, named, inner, executors)
     dropped = (named, given, clash)
     rest = tuple(entry for entry in node.entries if entry not in dropped)
     return Mapping((*rest, *made), node.line, node.column)
-
-
-def _is_nothing(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
 
 
 def _shell_settings(node: Mapping, here: dict[str, Entry], given: Entry | None) -> Mapping:

@@ -88,6 +88,11 @@ def marks(node: Node, prefix: str = "") -> dict[str, Mark]:
     return found
 
 
+def is_nothing(node: Node) -> bool:
+    """Whether a key has no value."""
+    return isinstance(node, Scalar) and node.value is None
+
+
 def kind(node: Node) -> str:
     """What a person would call the value: `a list`, `a map`, `nothing`, or the text in quotes."""
     if isinstance(node, Sequence):

@@ -52,6 +52,11 @@ def exportable(name: str) -> bool:
     return is_variable_name(name) and name not in _DENIED and not name.startswith(_DENIED_PREFIXES)
 
 
+def fits(name: str, value: str) -> bool:
+    """Whether a variable can be had by a process."""
+    return exportable(name) and "\0" not in value and len(value.encode(errors="surrogatepass")) <= TOO_LONG
+
+
 def check_value(name: str, value: str) -> None:
     """Raise ValueRefused for a value that no environment can hold."""
     if "\0" in value:

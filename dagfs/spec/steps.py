@@ -13,7 +13,7 @@ from dagfs.spec import actions, calls, check, documents, keys, outputs, placemen
 from dagfs.spec.drafts import Draft, name_drafts
 from dagfs.spec.inherited import Inherited
 from dagfs.spec.names import LONGEST, slash_in_name, wrong_id, wrong_step_name
-from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
+from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, is_nothing, kind
 from dagfs.spec.reader import Fields, Reader
 
 _LOGS = ("separate", "merged")
@@ -110,7 +110,7 @@ class StepReader:
         found: dict[str, Step] = {}
         fields = self.reader.fields(node, keys.HANDLER_ON, entry.key)
         for event in HANDLER_EVENTS:
-            if event not in fields or _is_nothing(fields[event].value):
+            if event not in fields or is_nothing(fields[event].value):
                 continue
             draft = self._draft(fields[event].value, f"the {event} handler")
             if draft.words:
@@ -329,10 +329,6 @@ class StepReader:
         ):
             key = "command" if self.reader.dialect.name == "dagu1" else "run"
             self.reader.error(draft.mark, f"{where} has nothing to run", f"give it {key}: or script:")
-
-
-def _is_nothing(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
 
 
 def _is_empty(node: Node) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from dagfs.errors import NotFound
-from dagfs.store.layout import valid_address
+from dagfs.store.layout import HomePaths, valid_address
 from dagfs.web.site import site_of
 
 
@@ -15,9 +15,14 @@ def request_run(request: Request) -> str:
     """The run that an address is about, `ROOT` or `ROOT/CHILD`. NotFound unless it is there."""
     child = request.path_params.get("child")
     run = request.path_params["run"] + (f"/{child}" if child else "")
-    if not valid_address(run) or not site_of(request).home.paths.run(run).root.is_dir():
-        raise NotFound(f"there is no run {run!r}", hint="it may have been removed by `dagfs clean`")
-    return str(run)
+    return found_run(site_of(request).home.paths, run, "it may have been removed by `dagfs clean`")
+
+
+def found_run(home: HomePaths, run: str, hint: str) -> str:
+    """The run itself. NotFound, with the hint, unless it can be one and is there."""
+    if not valid_address(run) or not home.run(run).root.is_dir():
+        raise NotFound(f"there is no run {run!r}", hint=hint)
+    return run
 
 
 def request_number(request: Request, name: str, default: int, most: int = 1 << 50) -> int:

@@ -95,9 +95,12 @@ def _waiting(request: Request) -> int:
 
 def unchanged(request: Request, etag: str) -> Response | None:
     """The answer where the browser has this version of a page already: asked before the page is made."""
-    if etag and is_known(request, _whole(request, etag)):
-        return Response(status_code=304, headers={"ETag": quoted(_whole(request, etag))})
-    return None
+    return not_modified(request, _whole(request, etag)) if etag else None
+
+
+def not_modified(request: Request, etag: str) -> Response | None:
+    """The answer where the visitor has this version of an answer already."""
+    return Response(status_code=304, headers={"ETag": quoted(etag)}) if is_known(request, etag) else None
 
 
 def _whole(request: Request, etag: str) -> str:

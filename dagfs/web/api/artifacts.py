@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from dagfs.engine.capture import read_manifest
-from dagfs.store.artifacts import listed, open_artifact
-from dagfs.store.logs import PIECE
+from dagfs.store.artifacts import listed
 from dagfs.web.api.operation import Answer, Call, Parameter, get
 from dagfs.web.api.place import ATTEMPT, RUN, attempt_of, folder_of, view_of
 from dagfs.web.api.shapes import TEXT, list_of, ref
-from dagfs.web.pages.log import attachment
+from dagfs.web.download import artifact
 
 _MOST = 1000
-_SANDBOX = "sandbox; default-src 'none'"
 
 
 def list_artifacts(call: Call) -> Any:
@@ -46,21 +43,7 @@ def _of_step(call: Call, run: str, attempt: Any, name: str) -> Iterator[dict[str
 def get_artifact(call: Call) -> Response:
     view = view_of(call)
     paths = folder_of(call.site.home.paths.run(view.run.id), attempt_of(call, view), call["step"])
-    fd = open_artifact(paths.artifacts, call["path"])
-    size = os.fstat(fd).st_size
-    headers = {
-        "Content-Disposition": attachment(call["path"]),
-        "Content-Security-Policy": _SANDBOX,
-        "Content-Length": str(size),
-    }
-    return StreamingResponse(_bytes(fd, size), media_type="application/octet-stream", headers=headers)
-
-
-def _bytes(fd: int, left: int) -> Iterator[bytes]:
-    with open(fd, "rb", buffering=0) as file:
-        while left > 0 and (data := file.read(min(left, PIECE))):
-            yield data
-            left -= len(data)
+    return artifact(paths.artifacts, call["path"])
 
 
 OPERATIONS = (

@@ -20,7 +20,7 @@ from dagfs.web.api.operation import Answer, Body, Call, Parameter, act, get
 from dagfs.web.api.place import DAG, dag_of
 from dagfs.web.api.shapes import TEXT, having, list_of, maybe, ref, taking
 from dagfs.web.role import Role
-from dagfs.web.site import is_known, quoted
+from dagfs.web.site import not_modified, quoted
 
 
 def list_dags(call: Call) -> Any:
@@ -86,8 +86,8 @@ def text_reply(
 ) -> Response:
     """Bytes as they are, with their ETag."""
     etag = etag or sha256(data)[:32]
-    if is_known(call.request, etag):
-        return Response(status_code=304, headers={"ETag": quoted(etag)})
+    if known := not_modified(call.request, etag):
+        return known
     charset = media if media.startswith("image/") else f"{media}; charset=utf-8"
     return Response(data, 200, {**(headers or {}), "ETag": quoted(etag), "Content-Type": charset})
 

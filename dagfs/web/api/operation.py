@@ -19,7 +19,7 @@ from dagfs.web.api import given
 from dagfs.web.api.keys import keys_of
 from dagfs.web.role import Role
 from dagfs.web.route import LARGEST_BODY, Route
-from dagfs.web.site import Site, is_known, quoted, role_of, site_of
+from dagfs.web.site import Site, not_modified, quoted, role_of, site_of
 
 PREFIX = "/api/v1"
 
@@ -189,8 +189,8 @@ def reply_with(request: Request, reply: Reply) -> Response:
     headers = dict(reply.headers)
     if request.method in ("GET", "HEAD"):
         etag = sha256(data)[:32]
-        if is_known(request, etag):
-            return Response(status_code=304, headers={"ETag": quoted(etag)})
+        if known := not_modified(request, etag):
+            return known
         headers["ETag"] = quoted(etag)
     return Response(data, reply.status, headers, "application/json")
 

@@ -8,7 +8,8 @@ from dagfs.engine.view import View
 from dagfs.errors import NotFound
 from dagfs.model.run import Attempt
 from dagfs.store import dags
-from dagfs.store.layout import RunPaths, StepPaths, valid_address
+from dagfs.store.layout import RunPaths, StepPaths
+from dagfs.web.address import found_run
 from dagfs.web.api.operation import Call, Parameter
 from dagfs.web.api.shapes import ADDRESS, TEXT, WHOLE
 from dagfs.web.looks import Look, looks_of
@@ -38,10 +39,7 @@ LIMIT = Parameter("limit", "At most so many.", {**WHOLE, "minimum": 1, "maximum"
 
 def run_of(call: Call) -> str:
     """The run of a call's address. NotFound unless it is there."""
-    run = str(call["run"])
-    if not valid_address(run) or not call.site.home.paths.run(run).root.is_dir():
-        raise NotFound(f"there is no run {run!r}", hint="GET /api/v1/runs lists them")
-    return run
+    return found_run(call.site.home.paths, str(call["run"]), "GET /api/v1/runs lists them")
 
 
 def look_of(call: Call) -> Look:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -16,6 +14,7 @@ from dagfs.model.run import Attempt, Run
 from dagfs.store.layout import RunPaths
 from dagfs.store.logs import PIECE, find_back, read_range, size
 from dagfs.web.address import request_number, request_run
+from dagfs.web.download import attachment
 from dagfs.web.logs import WINDOW, Log, request_log, window_of
 from dagfs.web.looks import looks_of
 from dagfs.web.route import Route, for_run
@@ -146,13 +145,6 @@ def _with_newline(parts: Iterator[bytes]) -> Iterator[bytes]:
 def _heading(text: str) -> bytes:
     """A line that no name can break into two."""
     return (" ".join(text.split()) + "\n").encode("utf-8", "replace")
-
-
-def attachment(name: str) -> str:
-    """A header that has a browser save what follows under a harmless name."""
-    plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in name)
-    full = quote(os.path.basename(name) or "file", safe="", errors="replace")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
 
 
 ROUTES: tuple[Route, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dagfs.web.views.wish import Fields, Wish, option, shown
+from dagfs.web.views.wish import Fields, Wish, option, shown, word
 
 _UNFINISHED = "state:unfinished"
 
@@ -44,7 +44,4 @@ class Again:
 
 
 def again_from(form: Fields) -> Again:
-    def one(name: str) -> str:
-        return (form.get(name) or [""])[-1].strip()
-
-    return Again(one("target") == "new", bool(one("latest")), one("new_id"))
+    return Again(word(form, "target") == "new", bool(word(form, "latest")), word(form, "new_id"))

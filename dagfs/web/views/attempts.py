@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from dagfs.model import event as ev
 from dagfs.model.event import Event
+from dagfs.model.excerpt import one_line
 from dagfs.model.run import Actor, Attempt, Run
 from dagfs.model.timespan import duration
 from dagfs.web.views.course import Course
-from dagfs.web.views.steps import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dagfs.engine.view import View
+from dagfs.model.excerpt import one_line
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import duration
 from dagfs.web.views.course import Whose
-from dagfs.web.views.steps import item_words, label, one_line, reason_of
+from dagfs.web.views.steps import item_words, label, reason_of
 
 _BAD = (StepState.FAILED, StepState.LOST, StepState.REJECTED)
 _MOST_FAILURES = 5

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dagfs.model.dag import Param
+from dagfs.planning.items import as_text
 
 _TRUE, _FALSE = "true", "false"
 _LONG = 80
@@ -48,7 +48,7 @@ def field_of(param: Param) -> Field:
     computed = bool(param.eval) or bool(set("$`") & set(param.value))
     default = param.eval or param.value
     value = "" if computed else param.value
-    choices = tuple(_as_text(each) for each in schema.get("enum", ()))
+    choices = tuple(as_text(each) for each in schema.get("enum", ()))
     kind = "number" if type_ in ("integer", "number") else "text"
     if type_ in ("array", "object") or "\n" in value or len(value) > _LONG:
         kind = "lines"
@@ -75,10 +75,6 @@ def field_of(param: Param) -> Field:
 def _type(schema: Mapping[str, Any]) -> str:
     said = schema.get("type", "string")
     return said if isinstance(said, str) else " or ".join(map(str, said))
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _rules(schema: Mapping[str, Any]) -> str:

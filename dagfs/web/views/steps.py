@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dagfs.model.dag import Dag, Step
+from dagfs.model.excerpt import one_line
 from dagfs.model.run import Attempt, ChildRun, Run, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import duration
@@ -163,12 +164,6 @@ def tally(children: Iterable[ChildRun]) -> tuple[tuple[str, int], ...]:
     counts = Counter(str(child.state) for child in children)
     order = [RunState.FAILED, RunState.INTERRUPTED, RunState.WAITING, RunState.RUNNING]
     return tuple(sorted(counts.items(), key=lambda pair: (pair[0] not in order, pair[0])))
-
-
-def one_line(text: str, most: int = 160) -> str:
-    """A text without its line breaks, cut where it is long."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def counts(all_rows: Sequence[Row]) -> list[tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 MODES: Mapping[str, str] = {
     "unfinished": "",
@@ -93,12 +94,14 @@ def shown(*words: str) -> str:
     return shlex.join(("dagfs", *words))
 
 
+def word(form: Fields, name: str) -> str:
+    """What a field of a form says last; empty where it is not there."""
+    return (form.get(name) or [""])[-1].strip()
+
+
 def wish_from(form: Fields, params: Mapping[str, str]) -> Wish:
     """What a form asks for. `params` are the values there are now: the same again is no change."""
-
-    def one(name: str) -> str:
-        return (form.get(name) or [""])[-1].strip()
-
+    one = partial(word, form)
     mode = one("mode")
     return Wish(
         mode=mode if mode in MODES else "unfinished",

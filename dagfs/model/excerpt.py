@@ -1,0 +1,9 @@
+"""Long texts, shown in short."""
+
+from __future__ import annotations
+
+
+def one_line(text: str, most: int = 160) -> str:
+    """A text without its line breaks, cut to so many characters where it is longer."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
