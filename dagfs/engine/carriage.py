@@ -12,10 +12,10 @@ from dagfs.engine.location import now
 from dagfs.engine.loop import Loop
 from dagfs.engine.moment import utc_text
 from dagfs.engine.nursery import Nursery
+from dagfs.engine.pool import Pool
 from dagfs.engine.runner import Runner
 from dagfs.engine.signals import WORD
 from dagfs.engine.work import Work
-from dagfs.engine.zygote import Zygote
 from dagfs.errors import LostOwnership
 from dagfs.model.state import RunState
 from dagfs.model.value import frozen
@@ -50,7 +50,7 @@ def _places(work: Work) -> int:
     return max(most, usual) if has_children else most or usual
 
 
-def carry(work: Work, zygote: Zygote, observers: Sequence[Observer], *, stop: bool = False) -> Result:
+def carry(work: Work, pool: Pool, observers: Sequence[Observer], *, stop: bool = False) -> Result:
     """Run an attempt from its journal's first lines to its end; with `stop` to that alone."""
     places = _places(work)
 
@@ -60,7 +60,7 @@ def carry(work: Work, zygote: Zygote, observers: Sequence[Observer], *, stop: bo
         else:
             runner.interrupt(number)
 
-    with Loop(zygote, places, heard) as loop:
+    with Loop(pool, places, heard) as loop:
         runner = Runner(work, loop, Nursery(work.engine))
         try:
             runner.begin(observers)

@@ -9,11 +9,12 @@ import gc
 import os
 import select
 import socket
+from contextlib import suppress
 
 from dagfs.engine import shim
 from dagfs.engine.launch import Launch
 from dagfs.engine.supervisor import set_handlers
-from dagfs.engine.zygote import LENGTH, REPLY, Child, fork
+from dagfs.engine.zygote import REPLY, fork
 from dagfs.store.record import warm_up
 
 
@@ -30,13 +31,20 @@ def serve(wire: socket.socket) -> None:
                 os.waitpid(shims.pop(fd), 0)
                 os.close(fd)
                 continue
-            frame = _receive(wire)
-            if frame is None:
+            if not _is_asked(wire):
                 return
-            started = _start_shim(wire, frame)
-            if started is not None:
-                shims[started.pidfd] = started.pid
-                poller.register(started.pidfd, select.POLLIN)
+            pid, pidfd = _start_shim(wire)
+            if pid:
+                shims[pidfd] = pid
+                poller.register(pidfd, select.POLLIN)
+
+
+def _is_asked(wire: socket.socket) -> bool:
+    """Whether a shim is wanted; else the engine is gone."""
+    try:
+        return bool(wire.recv(1))
+    except ConnectionError:
+        return False
 
 
 def _cut_loose(wire: socket.socket) -> None:
@@ -54,64 +62,36 @@ def _cut_loose(wire: socket.socket) -> None:
     shim.name_process("dagfs-zygote")
 
 
-def _receive(wire: socket.socket) -> bytes | None:
-    """One request; None where the engine is gone."""
-    head = _receive_exactly(wire, LENGTH.size)
-    return None if head is None else _receive_exactly(wire, LENGTH.unpack(head)[0])
+def _start_shim(wire: socket.socket) -> tuple[int, int]:
+    """Fork a shim and hand it to the engine. Its pid and pidfd; 0 where that could not be done.
 
-
-def _receive_exactly(wire: socket.socket, size: int) -> bytes | None:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        try:
-            count = wire.recv_into(view)
-        except ConnectionError:
-            return None
-        if not count:
-            return None
-        view = view[count:]
-    return bytes(data)
-
-
-def _start_shim(wire: socket.socket, frame: bytes) -> Child | None:
-    """Fork a shim, hand its pidfd to the engine, and only then let it begin."""
+    It has nothing to do before the engine says so, and ends where it never can.
+    """
+    pid = 0
+    ends: tuple[socket.socket, ...] = ()
     try:
-        gate, go = os.pipe2(os.O_CLOEXEC)
-    except OSError as error:
-        _reply(wire, 0, error.errno or 0)
-        return None
-    try:
-        pid = fork(lambda: _shim(wire, frame, gate))
-    except OSError as error:
-        os.close(gate)
-        os.close(go)
-        _reply(wire, 0, error.errno or 0)
-        return None
-    os.close(gate)
-    try:
+        ends = ours, theirs = socket.socketpair()
+        pid = fork(lambda: _shim(theirs))
         pidfd = os.pidfd_open(pid)
     except OSError as error:
-        os.close(go)
-        os.waitpid(pid, 0)
+        for end in ends:
+            end.close()
+        if pid:
+            os.waitpid(pid, 0)
         _reply(wire, 0, error.errno or 0)
-        return None
-    if _reply(wire, pid, 0, pidfd):
-        os.write(go, b"!")
-    os.close(go)
-    return Child(pid, pidfd)
+        return 0, -1
+    theirs.close()
+    _reply(wire, pid, 0, pidfd, ours.fileno())
+    ours.close()
+    return pid, pidfd
 
 
-def _reply(wire: socket.socket, pid: int, number: int, *fds: int) -> bool:
-    try:
+def _reply(wire: socket.socket, pid: int, number: int, *fds: int) -> None:
+    # Where nobody is there to take it, the next look at the wire says so.
+    with suppress(OSError):
         socket.send_fds(wire, [REPLY.pack(pid, number)], list(fds))
-    except OSError:
-        return False
-    return True
 
 
-def _shim(wire: socket.socket, frame: bytes, gate: int) -> None:
-    shim.close_inherited(wire.fileno(), gate)
-    if os.read(gate, 1):
-        os.close(gate)
-        shim.run(frame, wire)
+def _shim(engine: socket.socket) -> None:
+    shim.close_inherited(engine.fileno())
+    shim.serve(engine)

@@ -6,21 +6,20 @@ all its children.
 
 from __future__ import annotations
 
-import os
 import selectors
-import signal
 from collections import deque
 from collections.abc import Callable
 from typing import Self
 
 from dagfs.engine.chronicle import Chronicles
 from dagfs.engine.execution import Execution
+from dagfs.engine.pool import Adopted, Pool
 from dagfs.engine.signals import Signals
 from dagfs.engine.timers import Timers
 from dagfs.engine.tree import kill_by_token, open_process
 from dagfs.engine.view import ending as ending_of
 from dagfs.engine.wish import Attach, Await, Events, Start, Steps, Wish
-from dagfs.engine.zygote import LaunchFailed, Zygote
+from dagfs.engine.zygote import LaunchFailed
 from dagfs.errors import StoreError
 from dagfs.model import event as ev
 from dagfs.model.value import mutable
@@ -39,20 +38,18 @@ class Active:
     steps: Steps
     on_end: Callable[[Outcome], None]
     launch: Start | None = None
-    pidfd: int = -1
+    shim: Adopted | None = None
     sleeping: bool = False
-    told: bool = False
-    """Its process was asked to stop; asked once more, its shim would kill it before its grace is over."""
 
 
 class Loop:
     """The one loop of an engine. Enter it to have signals told to `on_signal`."""
 
-    def __init__(self, zygote: Zygote, places: int, on_signal: Callable[[int], None]) -> None:
+    def __init__(self, pool: Pool, places: int, on_signal: Callable[[int], None]) -> None:
         """`places` is how many processes may run at once."""
         self.timers = Timers()
         self.chronicles = Chronicles()
-        self._zygote, self.places = zygote, places
+        self._pool, self.places = pool, places
         self._selector = selectors.EpollSelector()
         self._signals = Signals(self._selector, on_signal)
         self._due: deque[Callable[[], None]] = deque()
@@ -99,8 +96,8 @@ class Loop:
 
     def stop(self, active: Active) -> None:
         """Ask an execution to end: its process is told, its pause is over."""
-        if active.pidfd >= 0:
-            self._signal(active)
+        if active.shim is not None:
+            self._signal(active, active.shim)
         elif active.sleeping:
             self._wake(active)
 
@@ -145,7 +142,7 @@ class Loop:
         active.launch = None
         pidfd = open_process(wish.record.shim) if wish.record.shim else None
         if pidfd is not None:
-            self._watch(active, pidfd)
+            self._watch(active, Adopted(pidfd))
             return
         record = read(wish.path)
         if record is not None and record.is_running:
@@ -154,12 +151,12 @@ class Loop:
         else:
             self._advance(active, ending_of(record))
 
-    def _watch(self, active: Active, pidfd: int) -> None:
-        active.pidfd, active.told = pidfd, False
+    def _watch(self, active: Active, shim: Adopted) -> None:
+        active.shim = shim
         self._running += 1
-        self._selector.register(pidfd, selectors.EVENT_READ, lambda: self._exited(active))
+        self._selector.register(shim, selectors.EVENT_READ, lambda: self._exited(active, shim))
         if active.execution.is_stopping:
-            self._signal(active)
+            self._signal(active, shim)
 
     # --- a turn
 
@@ -191,13 +188,13 @@ class Loop:
     def _launch(self, active: Active) -> None:
         assert active.launch is not None
         try:
-            child = self._zygote.launch(active.launch.launch)
+            child = self._pool.launch(active.launch.launch)
         except LaunchFailed:
             # No process to be had just now: the start is journaled, so only the launch is tried again.
             self._running += 1
             self.timers.after(_LAUNCH_AGAIN_SEC, lambda: self._launch_again(active))
             return
-        self._watch(active, child.pidfd)
+        self._watch(active, child)
 
     def _launch_again(self, active: Active) -> None:
         self._running -= 1
@@ -212,10 +209,10 @@ class Loop:
             key.data()
         self.timers.fire()
 
-    def _exited(self, active: Active) -> None:
-        self._selector.unregister(active.pidfd)
-        os.close(active.pidfd)
-        active.pidfd = -1
+    def _exited(self, active: Active, shim: Adopted) -> None:
+        self._selector.unregister(shim)
+        self._pool.take_back(shim)
+        active.shim = None
         self._running -= 1
         self._advance(active, self._ending(active))
 
@@ -235,15 +232,9 @@ class Loop:
         killed = kill_by_token(active.launch.launch.token if active.launch else execution.token)
         return Ending(cause="lost", error=f"its supervising process was killed; {killed} left-overs ended")
 
-    def _signal(self, active: Active) -> None:
-        kill = active.execution.is_killed
-        if active.told and not kill:
-            return
-        active.told = True
+    def _signal(self, active: Active, shim: Adopted) -> None:
         try:
-            signal.pidfd_send_signal(active.pidfd, signal.SIGUSR1 if kill else signal.SIGTERM)
-        except ProcessLookupError:
-            pass
+            shim.tell(kill=active.execution.is_killed)
         except PermissionError:
             # Adopted from the engine of another user.
             name = active.execution.name

@@ -10,13 +10,13 @@ from dagfs.engine.chronicle import Observer
 from dagfs.engine.fitness import call_problems, executor_errors, executor_problems
 from dagfs.engine.location import current_actor, new_token
 from dagfs.engine.nursery import resume
+from dagfs.engine.pool import Pool
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import end_orphans_of_children
 from dagfs.engine.signals import postponed
 from dagfs.engine.starting import Captured, RunRequest, captured_text, read_dag, require_dag, start_run
 from dagfs.engine.takeover import take_over
 from dagfs.engine.view import view_run
-from dagfs.engine.zygote import Zygote
 from dagfs.errors import NothingToDo, PlanMoved, Refused, UsageError
 from dagfs.model.run import Actor
 from dagfs.model.state import RunState
@@ -60,7 +60,7 @@ def carry_out(
     plan, header = proposal.plan, proposal.view.run.header
     token = new_token()
     owner = own(plan.attempt, token)
-    with Zygote.start() as zygote, engine.home.store.claim(header.id, owner) as claim:
+    with Pool.start() as pool, engine.home.store.claim(header.id, owner) as claim:
         current = propose_retry(engine, header.id, plan.answers, spec=spec, held=True)
         if current.plan.id != plan.id:
             raise PlanMoved(
@@ -71,7 +71,7 @@ def carry_out(
         with postponed():
             work = take_over(engine, claim, current, actor or current_actor(), token)
             on_committed(work.attempt.n)
-            return carry(work, zygote, observers)
+            return carry(work, pool, observers)
 
 
 def require_compatible(plan: Plan) -> None:
@@ -110,9 +110,9 @@ def resume_run(
     Raises Busy while an engine is at work, NothingToDo where it does not wait.
     """
     token = new_token()
-    with Zygote.start() as zygote, engine.home.store.claim(run_id, own(0, token)) as claim:
+    with Pool.start() as pool, engine.home.store.claim(run_id, own(0, token)) as claim:
         if view_run(engine.home.store, run_id, held=True).state is not RunState.WAITING:
             raise NothingToDo(
                 f"run {run_id} does not wait now", hint=f"where its engine died, `dagfs retry {run_id}` first"
             )
-        return carry(resume(engine, claim, run_id), zygote, observers, stop=stop)
+        return carry(resume(engine, claim, run_id), pool, observers, stop=stop)

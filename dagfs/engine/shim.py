@@ -1,8 +1,9 @@
-"""The small process that owns one try of a step, and outlives the engine.
+"""The small process that owns a try of a step, and outlives the engine.
 
 Forked from the zygote, it holds the record, is the parent of whatever the step leaves behind, and writes
 the end into the record only when nothing of the step is left. SIGTERM asks it to stop the step
-gracefully; a second one, or SIGUSR1, to kill it at once.
+gracefully; a second one, or SIGUSR1, to kill it at once. Then it takes the next try that the engine has,
+unless this one left anything behind: a process, a signal, a pipe or a secret.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from dagfs.engine.launch import Launch
 from dagfs.engine.masking import Redactor
-from dagfs.engine.supervisor import Supervisor, kill_all
+from dagfs.engine.supervisor import Supervisor, kill_all, listen
+from dagfs.engine.zygote import ENDED, LENGTH
 from dagfs.errors import StoreError
 from dagfs.model.value import replace
 from dagfs.store.files import Disk, open_regular
@@ -27,6 +29,8 @@ from dagfs.store.record import EXITED, NOT_BEGUN, SHIM, Exit, RecordWriter
 _prctl = ctypes.CDLL(None).prctl
 _SET_NAME, _SET_CHILD_SUBREAPER = 15, 36
 _RECORD_PATIENCE_SEC = 3600.0
+_IDLE_MS = 1000
+"""How long a shim without a step waits for one."""
 _LARGEST_OUTPUT = 1 << 26
 
 
@@ -44,27 +48,70 @@ def close_inherited(*keep: int) -> None:
                 os.close(int(name))
 
 
-def run(frame: bytes, engine: socket.socket) -> None:
-    """All of a shim's life, begun with every signal blocked. Raises only before it has a record."""
-    launch = Launch.from_bytes(frame)
+def serve(engine: socket.socket) -> None:
+    """All of a shim's life, begun with every signal blocked: one step after another."""
     os.setsid()
     name_process("dagfs-shim")
     _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    wake = listen()
+    while frame := _next(engine, wake):
+        if not _run(frame, engine, wake):
+            return
+        with suppress(OSError):
+            engine.send(ENDED)
+
+
+def _next(engine: socket.socket, wake: int) -> bytes | None:
+    """The next step to run; None where none comes: the engine is gone, or has none to give."""
+    poller = select.poll()
+    for fd in (engine.fileno(), wake):
+        poller.register(fd, select.POLLIN)
+    ready = [fd for fd, _ in poller.poll(_IDLE_MS)]
+    if engine.fileno() not in ready:
+        # From here on the engine can give nothing more; what it gave just before is still taken.
+        engine.shutdown(socket.SHUT_RD)
+    head = _receive(engine, LENGTH.size)
+    return _receive(engine, LENGTH.unpack(head)[0]) if head else None
+
+
+def _receive(engine: socket.socket, size: int) -> bytes | None:
+    """So many bytes; None where the engine is gone before it has sent them."""
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        try:
+            count = engine.recv_into(view)
+        except ConnectionError:
+            return None
+        if not count:
+            return None
+        view = view[count:]
+    return bytes(data)
+
+
+def _run(frame: bytes, engine: socket.socket, wake: int) -> bool:
+    """One step, from its record's first line to the last; whether this process can have another.
+
+    Raises only before it has a record.
+    """
+    launch = Launch.from_bytes(frame)
     os.umask(0o077)
-    zygote = os.getppid()
     record = RecordWriter(Disk(group=launch.group), launch.record, launch.token)
     me = identity(os.getpid())
     record.note(SHIM, me.as_data() if me else {})
     if _is_gone(engine):
         # A successor that saw no record may start the step itself; one that comes later sees this end.
-        _write_end(record, Exit(cause=NOT_BEGUN, error="its engine died before it began"), zygote)
-        return
-    engine.close()
+        _write_end(record, Exit(cause=NOT_BEGUN, error="its engine died before it began"), engine)
+        return False
+    supervisor = Supervisor(launch, record, wake)
     try:
-        left = Supervisor(launch, record).run()
+        left, is_clean = supervisor.run(), supervisor.left_nothing and not launch.secrets
     except Exception as error:  # noqa: BLE001 - a step must neither go on unwatched nor vanish
+        is_clean = False
         left = Exit(error=f"its shim failed: {type(error).__name__}: {error}", leftovers=kill_all())
-    _write_end(record, _without_secrets(launch, left), zygote)
+    is_noted = _write_end(record, _without_secrets(launch, left), engine)
+    record.close()
+    return is_noted and is_clean
 
 
 def _without_secrets(launch: Launch, left: Exit) -> Exit:
@@ -85,8 +132,8 @@ def _is_gone(engine: socket.socket) -> bool:
     return bool(poller.poll(0))
 
 
-def _write_end(record: RecordWriter, left: Exit, zygote: int) -> None:
-    """Hold the end until the disk takes it, an hour at most."""
+def _write_end(record: RecordWriter, left: Exit, engine: socket.socket) -> bool:
+    """Hold the end until the disk takes it, an hour at most; whether it did."""
     deadline, pause = time.monotonic() + _RECORD_PATIENCE_SEC, 0.05
     while True:
         try:
@@ -94,9 +141,10 @@ def _write_end(record: RecordWriter, left: Exit, zygote: int) -> None:
             break
         except StoreError:
             if time.monotonic() > deadline:
-                return
+                return False
         time.sleep(pause)
         pause = min(pause * 2, 10.0)
-    if os.getppid() != zygote:
+    if _is_gone(engine):
         # No engine is there to journal it: this line is the only trace of the end.
         record.sync()
+    return True

@@ -16,13 +16,13 @@ from dagfs.engine.environment import value_digests
 from dagfs.engine.fitness import executor_errors
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.moment import utc_text
+from dagfs.engine.pool import Pool
 from dagfs.engine.preflight import Terrain, idle_profile, require_reachable, sites
 from dagfs.engine.profiles import find_profile
 from dagfs.engine.reading import reading_options
 from dagfs.engine.signals import postponed
 from dagfs.engine.valuation import evaluate, source_of
 from dagfs.engine.work import Work
-from dagfs.engine.zygote import Zygote
 from dagfs.errors import SpecError, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.run import Actor, AttemptHeader, RunHeader
@@ -174,14 +174,12 @@ def start_run(
         engine=__version__,
         profile=profile,
     )
-    with Zygote.start() as zygote, postponed():
+    with Pool.start() as pool, postponed():
         owner = own(1, attempt.token)
         with engine.home.store.create(header, spec.text, attempt, dag, owner, spec.options.base) as claim:
             on_created(run_id)
             notices = [*values.notices, *_undeclared(dag, request.params), *idle_profile(dag, profile)]
-            return carry(
-                Work(engine, claim, header, attempt, dag, values, notices=notices), zygote, observers
-            )
+            return carry(Work(engine, claim, header, attempt, dag, values, notices=notices), pool, observers)
 
 
 def _undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:

@@ -40,8 +40,8 @@ def set_handlers() -> None:
         signal.signal(number, lambda *_: None)
 
 
-def _listen() -> int:
-    """Hear from now on the signals that matter, as bytes from a descriptor."""
+def listen() -> int:
+    """Hear from now on the signals that matter, as bytes from the descriptor given."""
     wake, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -65,11 +65,12 @@ def kill_all() -> int:
 class Supervisor:
     """Starts the step, watches over it and says how it ended."""
 
-    def __init__(self, launch: Launch, record: RecordWriter) -> None:
+    def __init__(self, launch: Launch, record: RecordWriter, wake: int) -> None:
+        """`wake` is where signals are heard, see `listen`."""
         self._launch = launch
         self._record = record
         self._streams: Streams | None = None
-        self._wake = _listen()
+        self._wake = wake
         self._poller = select.poll()
         self._poller.register(self._wake, select.POLLIN)
         self._main = 0
@@ -80,6 +81,21 @@ class Supervisor:
         self._kills_at = _NEVER
         self._killed = 0
         self._untouchable: set[int] = set()
+        self._is_alone = False
+
+    @property
+    def left_nothing(self) -> bool:
+        """It ended without a trace in this process: no child, signal or descriptor is left of it."""
+        pumps = self._streams.pumps if self._streams else ()
+        return self._is_alone and self._cause is None and not pumps and not self._is_told()
+
+    def _is_told(self) -> bool:
+        """Whether something is asked of it still, which came too late."""
+        numbers = b""
+        with suppress(BlockingIOError):
+            while more := os.read(self._wake, 512):
+                numbers += more
+        return any(number != signal.SIGCHLD for number in numbers)
 
     def run(self) -> Exit:
         """From the start until nothing of the step is left."""
@@ -158,6 +174,7 @@ class Supervisor:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
+                self._is_alone = self._status is not None
                 return True
             if pid == 0:
                 return False

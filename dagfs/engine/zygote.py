@@ -1,11 +1,14 @@
 """The process that shims are forked from: small, and made before the engine has locks or threads.
 
-Engine and zygote talk through a stream socket: a request is its length and a `Launch`; the reply is a pid
-with its pidfd, or an error number. The zygote ends when the engine's end of the socket closes.
+Engine and zygote talk through a stream socket: a byte asks for a shim; the reply is its pid with its pidfd
+and a socket to it, or an error number. Through that socket the shim is given steps, each as its length and a
+`Launch`; a byte comes back for each that ended and left the shim as it was. The zygote, and a shim that has
+no step, end when the engine's end of their socket closes.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import select
@@ -16,13 +19,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from dagfs.engine.launch import Launch
 from dagfs.errors import DagfsError, ExitCode
-from dagfs.model.value import frozen
 
 LENGTH = struct.Struct("!Q")
 REPLY = struct.Struct("!ii")
+ASK, ENDED = b"+", b"."
 _PATIENCE_MS = 2000
+_PER_SHIM = 2
+"""Descriptors that come with each."""
 
 
 class LaunchFailed(DagfsError):
@@ -37,20 +41,13 @@ class ZygoteDied(DagfsError):
     exit_code = ExitCode.IO_ERROR
 
 
-@frozen
-class Child:
-    """A shim that was started; the pidfd is the caller's to close, and readable once the shim has ended."""
-
-    pid: int
-    pidfd: int
-
-
 class Zygote:
     """The engine's side."""
 
     def __init__(self, pid: int, wire: socket.socket) -> None:
         self.pid = pid
         self._wire = wire
+        self._asked = 0
 
     @classmethod
     def start(cls) -> Self:
@@ -58,52 +55,48 @@ class Zygote:
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
-            raise _refused(error.errno or 0) from None
+            raise refused(error.errno or 0) from None
         # Blocked in the child for good: a shim is signalled from its first instant on, but hears later.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = fork(lambda: _serve(theirs))
         except OSError as error:
             ours.close()
-            raise _refused(error.errno or 0) from None
+            raise refused(error.errno or 0) from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
         return cls(pid, ours)
 
-    def launch(self, launch: Launch) -> Child:
-        """Start a shim; it has begun its work, not necessarily the step's process.
+    def ask(self) -> None:
+        """Have it fork a shim, which the next `hire` gives. Raises ZygoteDied."""
+        try:
+            self._wire.sendall(ASK)
+        except OSError:
+            raise _died() from None
+        self._asked += 1
 
-        Raises LaunchFailed (try again later) and ZygoteDied. A shim whose engine closes the zygote before it
-        has begun its record starts nothing.
+    def hire(self) -> tuple[int, int, int]:
+        """A shim that has no step yet: its pid, a pidfd of it and a wire to it, both the caller's to close.
+
+        Raises LaunchFailed (try again later) and ZygoteDied.
         """
-        frame = launch.as_bytes()
-        # The pidfd is received into this one's place, so that a full table fails before anything starts.
+        if not self._asked:
+            self.ask()
         try:
-            spare = os.dup(self._wire.fileno())
-        except OSError as error:
-            if self._wire.fileno() < 0:
-                raise _died() from None
-            raise _refused(error.errno or 0) from None
-        try:
-            self._wire.sendall(LENGTH.pack(len(frame)) + frame)
             _await(self._wire)
-            os.close(spare)
-            spare = -1
-            reply, fds, _, _ = socket.recv_fds(self._wire, REPLY.size, 1)
+            reply, fds, _, _ = socket.recv_fds(self._wire, REPLY.size, _PER_SHIM, socket.MSG_CMSG_CLOEXEC)
         except OSError:
             reply, fds = b"", []
         except BaseException:
             # Half a conversation cannot be taken up again.
             self._wire.close()
             raise
-        finally:
-            if spare >= 0:
-                os.close(spare)
-        return _child(reply, fds)
+        self._asked -= 1
+        return _hired(reply, fds)
 
     def close(self) -> None:
-        """End the zygote; the shims go on."""
+        """End the zygote; the shims that have a step go on."""
         self._wire.close()
         if self.pid <= 0:
             return
@@ -123,7 +116,7 @@ class Zygote:
         self.close()
 
 
-def _refused(number: int) -> LaunchFailed:
+def refused(number: int) -> LaunchFailed:
     return LaunchFailed(
         f"cannot start a process: {os.strerror(number)}",
         hint="look at `ulimit -u`, `ulimit -n` and free memory",
@@ -137,15 +130,16 @@ def _died() -> ZygoteDied:
     )
 
 
-def _child(reply: bytes, fds: list[int]) -> Child:
+def _hired(reply: bytes, fds: list[int]) -> tuple[int, int, int]:
     if len(reply) != REPLY.size:
         raise _died()
     pid, number = REPLY.unpack(reply)
-    if number:
-        raise _refused(number)
-    if not fds:
-        raise ZygoteDied(f"lost sight of process {pid}: too many open files", hint="raise `ulimit -n`")
-    return Child(pid, fds[0])
+    if len(fds) == _PER_SHIM:
+        return pid, fds[0], fds[1]
+    # Without its wire the shim ends, and has begun nothing.
+    for fd in fds:
+        os.close(fd)
+    raise refused(number or errno.EMFILE)
 
 
 def _await(wire: socket.socket) -> None:
