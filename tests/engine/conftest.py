@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dagfs.engine.launch import Launch
+from dagfs.engine.pool import Child, Pool
 from dagfs.engine.tree import kill_by_token
-from dagfs.engine.zygote import Child, Zygote
 from dagfs.store.record import Exit, Record, read
 
 DEADLINE_SEC = 60.0
@@ -26,13 +26,13 @@ class Bench:
         self.mark = uuid.uuid4().hex
         self.tokens: list[str] = []
         self.children: list[Child] = []
-        self._zygote: Zygote | None = None
+        self._pool: Pool | None = None
 
     @property
-    def zygote(self) -> Zygote:
-        if self._zygote is None:
-            self._zygote = Zygote.start()
-        return self._zygote
+    def pool(self) -> Pool:
+        if self._pool is None:
+            self._pool = Pool.start()
+        return self._pool
 
     @property
     def stdout(self) -> Path:
@@ -63,17 +63,24 @@ class Bench:
         return order, self.launch(order)
 
     def launch(self, order: Launch) -> Child:
-        child = self.zygote.launch(order)
+        child = self.pool.launch(order)
         self.children.append(child)
         return child
+
+    def release(self, child: Child) -> None:
+        """Give a shim back whose step has ended."""
+        self.children.remove(child)
+        self.pool.take_back(child)
 
     def run(self, *argv: str, **settings: object) -> Exit:
         """Run to the end."""
         order, child = self.start(*argv, **settings)
-        return self.end(order, child)
+        left = self.end(order, child)
+        self.release(child)
+        return left
 
     def end(self, order: Launch, child: Child) -> Exit:
-        """Wait for the shim, and see that nothing it was to own is left."""
+        """Wait for the end of the step, and see that nothing its shim was to own is left."""
         self.wait(child)
         record = self.record(order)
         assert record is not None
@@ -84,8 +91,8 @@ class Bench:
 
     def wait(self, child: Child) -> None:
         poller = select.poll()
-        poller.register(child.pidfd, select.POLLIN)
-        assert poller.poll(DEADLINE_SEC * 1000), "the shim does not end"
+        poller.register(child, select.POLLIN)
+        assert poller.poll(DEADLINE_SEC * 1000), "the step does not end"
 
     def record(self, order: Launch) -> Record | None:
         return read(order.record)
@@ -116,9 +123,9 @@ class Bench:
 
     def close(self) -> None:
         for child in self.children:
-            os.close(child.pidfd)
-        if self._zygote is not None:
-            self._zygote.close()
+            child.close()
+        if self._pool is not None:
+            self._pool.close()
         while self.survivors():
             for token in self.tokens:
                 kill_by_token(token)

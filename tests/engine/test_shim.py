@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dagfs.engine.zygote import Zygote
+from dagfs.engine.pool import Pool
 from dagfs.store.files import Disk
 from dagfs.store.process import identity, is_alive
 
@@ -514,8 +514,8 @@ def engine_that_dies(bench: Any, order: Any, *, at_once: bool = False) -> list[i
     pid = os.fork()
     if pid == 0:
         try:
-            zygote = Zygote.start()
-            os.write(write_end, b"%d %d" % (zygote.pid, zygote.launch(order).pid))
+            pool = Pool.start()
+            os.write(write_end, b"%d %d" % (pool.zygote.pid, pool.launch(order).pid))
             if not at_once:
                 bench.until(bench.printed("line 0"))
             os.kill(os.getpid(), signal.SIGKILL)

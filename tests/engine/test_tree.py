@@ -22,6 +22,7 @@ def test_what_a_killed_shim_left_behind_is_found_by_its_token(bench: Any) -> Non
     bench.until(bench.printed("ready"))
     bench.signal(child, signal.SIGKILL)
     bench.wait(child)
+    bench.release(child)
     record = bench.record(order)
     assert record.exit is None
     assert not record.is_running
@@ -36,6 +37,7 @@ def test_a_child_that_cleared_its_environment_is_found_below_its_parent(bench: A
     pid = int(bench.stdout.read_text().split()[1])
     bench.signal(child, signal.SIGKILL)
     bench.wait(child)
+    bench.release(child)
     assert kill_by_token(order.token) >= 2
     assert identity(pid) is None
 
@@ -77,6 +79,7 @@ def test_an_orphaned_shim_is_stopped_or_killed_by_its_identity(bench: Any, kill:
     assert stop_shim(shim, kill)
     left = bench.end(order, child)
     assert (left.cause, left.exit_code) == (("kill", 137) if kill else ("stop", 3))
+    bench.release(child)
     assert not stop_shim(shim, kill)
 
 

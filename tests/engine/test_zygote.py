@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dagfs.engine.launch import Launch
+from dagfs.engine.pool import Pool
 from dagfs.engine.zygote import LaunchFailed, Zygote, ZygoteDied
 from dagfs.store.process import identity
 
@@ -44,7 +46,7 @@ def test_a_launch_survives_the_wire() -> None:
 
 def test_the_zygote_keeps_nothing_of_the_engine(bench: Any) -> None:
     read_end, write_end = os.pipe()
-    zygote = bench.zygote
+    zygote = Zygote.start()
     try:
         bench.until(lambda: status_of(zygote.pid)["Name"] == "dagfs-zygote")
         open_files = descriptors(zygote.pid)
@@ -53,31 +55,32 @@ def test_the_zygote_keeps_nothing_of_the_engine(bench: Any) -> None:
         assert next(iter(open_files.values())).startswith("socket:")
         assert os.getsid(zygote.pid) == zygote.pid
     finally:
+        zygote.close()
         os.close(read_end)
         os.close(write_end)
 
 
 def test_signals_do_not_end_the_zygote(bench: Any) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP):
-        os.kill(bench.zygote.pid, number)
+        os.kill(bench.pool.zygote.pid, number)
     assert bench.run("exit 3").exit_code == 3
 
 
 def test_closing_ends_the_zygote_and_leaves_steps_alone(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 5")
     bench.until(bench.printed("ready"))
-    pid = bench.zygote.pid
-    bench.zygote.close()
+    pid = bench.pool.zygote.pid
+    bench.pool.close()
     assert identity(pid) is None
     (bench.folder / "stop").touch()
     assert bench.end(order, child).exit_code == 5
 
 
-def test_closing_twice_is_fine_and_launching_afterwards_is_an_error(bench: Any) -> None:
+def test_closing_twice_is_fine_and_asking_afterwards_is_an_error(bench: Any) -> None:
     with Zygote.start() as zygote:
         zygote.close()
         with pytest.raises(ZygoteDied):
-            zygote.launch(bench.order("true"))
+            zygote.hire()
 
 
 def test_a_suspended_zygote_can_be_closed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,23 +95,22 @@ def test_a_suspended_zygote_can_be_closed(bench: Any, monkeypatch: pytest.Monkey
 def test_a_killed_zygote_is_a_clear_error(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 5")
     bench.until(bench.printed("ready"))
-    os.kill(bench.zygote.pid, signal.SIGKILL)
-    bench.until(lambda: identity(bench.zygote.pid) is None)
+    os.kill(bench.pool.zygote.pid, signal.SIGKILL)
+    bench.until(lambda: identity(bench.pool.zygote.pid) is None)
     for _ in range(2):
         with pytest.raises(ZygoteDied, match="is gone"):
-            bench.zygote.launch(bench.order("true"))
+            bench.pool.launch(bench.order("true"))
     (bench.folder / "stop").touch()
     assert bench.end(order, child).exit_code == 5
 
 
-@pytest.mark.parametrize("call", ["os.fork", "os.pidfd_open", "os.pipe2"])
+@pytest.mark.parametrize("call", ["os.fork", "os.pidfd_open", "socket.socketpair"])
 def test_a_machine_without_processes_or_descriptors_is_told_to_the_engine(
     bench: Any, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    zygote_starts = Zygote.start()
-    zygote_starts.close()
+    Zygote.start().close()
     flag = bench.folder / "flag"
-    real = {"os.fork": os.fork, "os.pidfd_open": os.pidfd_open, "os.pipe2": os.pipe2}[call]
+    real = {"os.fork": os.fork, "os.pidfd_open": os.pidfd_open, "socket.socketpair": socket.socketpair}[call]
 
     def refuse(*args: Any) -> Any:
         if flag.exists():
@@ -116,45 +118,50 @@ def test_a_machine_without_processes_or_descriptors_is_told_to_the_engine(
         return real(*args)
 
     monkeypatch.setattr(call, refuse)
-    zygote = bench.zygote
-    flag.touch()
-    order = bench.order("exit 3")
-    with pytest.raises(LaunchFailed, match="Resource temporarily unavailable"):
-        zygote.launch(order)
-    assert not Path(order.record).exists()
-    flag.unlink()
-    child = bench.launch(order)
-    assert bench.end(order, child).exit_code == 3
+    with Pool(Zygote.start()) as pool:
+        flag.touch()
+        order = bench.order("exit 3")
+        with pytest.raises(LaunchFailed, match="Resource temporarily unavailable"):
+            pool.launch(order)
+        assert not Path(order.record).exists()
+        flag.unlink()
+        child = pool.launch(order)
+        assert bench.end(order, child).exit_code == 3
+        child.close()
 
 
 def test_an_engine_with_a_full_descriptor_table_starts_nothing(bench: Any) -> None:
-    zygote = bench.zygote
+    pool = bench.pool
     order = bench.order("exit 3")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
         with pytest.raises(LaunchFailed, match="Too many open files"):
-            zygote.launch(order)
+            pool.launch(order)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not Path(order.record).exists()
     child = bench.launch(order)
     assert bench.end(order, child).exit_code == 3
 
 
-def test_two_hundred_launches_leak_neither_descriptors_nor_zombies(bench: Any) -> None:
-    bench.run("true")
-    zygote = bench.zygote
-    shims = Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children")
-    # The first shim's pidfd goes once the zygote has reaped it.
-    bench.until(lambda: not shims.read_text())
-    before = len(os.listdir("/proc/self/fd")), len(descriptors(zygote.pid))
-    for _ in range(20):
-        for order, child in [bench.start("/bin/true", "x") for _ in range(10)]:
-            assert bench.end(order, child).exit_code == 0
-            os.close(child.pidfd)
-            bench.children.remove(child)
-    bench.until(lambda: not shims.read_text() and len(descriptors(zygote.pid)) <= before[1])
-    assert len(os.listdir("/proc/self/fd")) == before[0]
+def test_two_hundred_shims_leak_neither_descriptors_nor_zombies(bench: Any) -> None:
+    with Zygote.start() as zygote:
+        zygote.ask()
+        pid, *ends = zygote.hire()
+        shims = Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children")
+        assert shims.read_text().split() == [str(pid)]
+        before = len(os.listdir("/proc/self/fd")), len(descriptors(zygote.pid))
+        for _ in range(20):
+            found = [zygote.hire() for _ in range(10)]
+            for _, pidfd, wire in found:
+                os.close(pidfd)
+                os.close(wire)
+        bench.until(lambda: len(shims.read_text().split()) == 1)
+        bench.until(lambda: len(descriptors(zygote.pid)) <= before[1])
+        assert len(os.listdir("/proc/self/fd")) == before[0]
+        for end in ends:
+            os.close(end)
 
 
 def test_two_zygotes_of_one_engine_do_not_hold_each_other(bench: Any) -> None:
