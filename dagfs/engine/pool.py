@@ -128,13 +128,11 @@ class Pool:
             if (child := self._free.pop()).begin(launch):
                 return child
             child.close()
-        # The one that was asked for beforehand may have waited too long, and gone.
-        for _ in range(2):
-            child = Child(*self.zygote.hire())
-            if child.begin(launch):
-                return child
+        child = Child(*self.zygote.hire())
+        if not child.begin(launch):
             child.close()
-        raise LaunchFailed("cannot start a process: it ends at once", hint="look at free memory")
+            raise LaunchFailed("cannot start a process: it ends at once", hint="look at free memory")
+        return child
 
     def take_back(self, shim: Adopted) -> None:
         """Keep or let go a shim whose step has ended."""

@@ -54,22 +54,26 @@ def serve(engine: socket.socket) -> None:
     name_process("dagfs-shim")
     _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake = listen()
-    while frame := _next(engine, wake):
-        if not _run(frame, engine, wake):
-            return
+    frame = _take(engine)
+    while frame and _run(frame, engine, wake):
         with suppress(OSError):
             engine.send(ENDED)
+        frame = _next(engine, wake)
 
 
 def _next(engine: socket.socket, wake: int) -> bytes | None:
-    """The next step to run; None where none comes: the engine is gone, or has none to give."""
+    """Another step to run; None where none comes: the engine is gone, or has none to give."""
     poller = select.poll()
     for fd in (engine.fileno(), wake):
         poller.register(fd, select.POLLIN)
-    ready = [fd for fd, _ in poller.poll(_IDLE_MS)]
-    if engine.fileno() not in ready:
+    if engine.fileno() not in (fd for fd, _ in poller.poll(_IDLE_MS)):
         # From here on the engine can give nothing more; what it gave just before is still taken.
         engine.shutdown(socket.SHUT_RD)
+    return _take(engine)
+
+
+def _take(engine: socket.socket) -> bytes | None:
+    """The step that the engine sends, once it does."""
     head = _receive(engine, LENGTH.size)
     return _receive(engine, LENGTH.unpack(head)[0]) if head else None
 
@@ -128,7 +132,8 @@ def _without_secrets(launch: Launch, left: Exit) -> Exit:
 
 def _is_gone(engine: socket.socket) -> bool:
     poller = select.poll()
-    poller.register(engine, select.POLLRDHUP)
+    # Only that it hung up, which is always told: this process may have closed its own ear.
+    poller.register(engine, 0)
     return bool(poller.poll(0))
 
 
