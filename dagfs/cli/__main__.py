@@ -2,6 +2,6 @@
 
 import sys
 
-from dagfs.cli.main import main
+from dagfs.cli.main import script
 
-sys.exit(main())
+sys.exit(script())

@@ -5,7 +5,7 @@ Each runs as a process of the attempt, in a folder of its own below the step's.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Generator, Mapping, Sequence
 
 from dagfs.engine.environment import StepEnvironment, StepUnready
@@ -82,7 +82,7 @@ class Conditions:
     def _run_text(self, text: str, label: str, try_: int) -> Generator[Wish, Ending, tuple[Ending, str]]:
         """Run a shell text in a folder of its own, and give its end and what it printed."""
         variables = self.variables(try_)
-        name = f"{label}.{try_}.{secrets.token_hex(2)}"
+        name = f"{label}.{try_}.{os.urandom(2).hex()}"
         folder = StepPaths(self._workplace.paths.root / CONDITIONS / name)
         self._workplace.make_folder(folder.root)
         ending = yield Start(self._launch(text, folder, variables))

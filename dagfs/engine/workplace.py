@@ -19,7 +19,7 @@ from dagfs.model.run import AttemptHeader, RunHeader, StepRun
 from dagfs.model.value import field, frozen
 from dagfs.spec.values import TOO_LONG, Scope, StepRef, expand
 from dagfs.store.files import Disk
-from dagfs.store.layout import HomePaths, RunPaths, StepPaths
+from dagfs.store.layout import AttemptPaths, HomePaths, RunPaths, StepPaths
 
 _FOR_EXECUTORS = ("smtp", "ssh", "container", "registry_auths")
 """Fields of a DAG that are settings of executors."""
@@ -47,10 +47,44 @@ class Setting:
     grace_sec: float
     strict: bool
 
-    @property
+    @cached_property
     def dag_settings(self) -> dict[str, Any]:
         """What the DAG says for all steps of a kind, by its key; only what it says."""
         return executor_settings(self.dag)
+
+    @cached_property
+    def attempt_paths(self) -> AttemptPaths:
+        """Where the attempt keeps what happens in it."""
+        return self.paths.attempt(self.attempt.n)
+
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """What dagfs sets for every step, and what Dagu's users know."""
+        work = str(self.paths.work)
+        return {
+            "DAGFS_HOME": str(self.home.root),
+            "DAGFS_RUN_ID": self.run.id,
+            "DAGFS_RUN_DIR": str(self.paths.root),
+            "DAGFS_WORK_DIR": work,
+            "DAGFS_ATTEMPT": str(self.attempt.n),
+            "DAGFS_IS_RETRY": "true" if self.attempt.n > 1 else "false",
+            "DAG_NAME": self.dag.name,
+            "DAG_RUN_ID": self.run.id,
+            "DAG_RUN_WORK_DIR": work,
+            "DAG_RUN_LOG_FILE": str(self.attempt_paths.journal),
+            **_params_variables(self.values.params),
+        }
+
+    @cached_property
+    def context(self) -> Mapping[str, str]:
+        """What `${context.…}` says in every step."""
+        return {
+            "dag.name": self.dag.name,
+            "run.id": self.run.id,
+            "run.attempt": str(self.attempt.n),
+            "run.work_dir": str(self.paths.work),
+            "run.log_file": str(self.attempt_paths.journal),
+        }
 
 
 class StepReferences(Mapping[str, StepRef]):
@@ -92,16 +126,18 @@ class Workplace:
     @cached_property
     def paths(self) -> StepPaths:
         """What it leaves behind in this attempt."""
-        attempt = self.setting.paths.attempt(self.setting.attempt.n)
+        attempt = self.setting.attempt_paths
         return attempt.handler(self.handler) if self.handler else attempt.step(self.step.name)
 
     def make_folder(self, folder: Path) -> None:
-        """A folder below the attempt's, with what is missing between."""
-        if folder.is_dir():
-            return
-        top = self.setting.paths.attempt(self.setting.attempt.n).root
-        for name in [*reversed(folder.relative_to(top).parents), folder.relative_to(top)][1:]:
-            self.setting.disk.make_dir(top / name)
+        """A folder below the attempt's, which exists, with what is missing between."""
+        try:
+            self.setting.disk.make_dir(folder)
+        except FileNotFoundError:
+            if folder == self.setting.attempt_paths.root:
+                raise
+            self.make_folder(folder.parent)
+            self.setting.disk.make_dir(folder)
 
     @cached_property
     def cwd(self) -> str:
@@ -119,7 +155,8 @@ class Workplace:
                 _require_known(text, scope)
                 base = Path(base, os.path.expanduser(expand(text, scope)))
         try:
-            base.mkdir(parents=True, exist_ok=True)
+            if not base.is_dir():
+                base.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
             raise StepUnready(f"cannot use working_dir {base}: it is not a folder") from None
         except OSError as error:
@@ -164,14 +201,10 @@ class Workplace:
 
     def context(self, try_: int) -> dict[str, str]:
         """What `${context.…}` says here."""
-        setting, paths = self.setting, self.paths
+        paths = self.paths
         status = self.extra.get("DAGFS_RUN_STATE", "")
         return {
-            "dag.name": setting.dag.name,
-            "run.id": setting.run.id,
-            "run.attempt": str(setting.attempt.n),
-            "run.work_dir": str(setting.paths.work),
-            "run.log_file": str(setting.paths.attempt(setting.attempt.n).journal),
+            **self.setting.context,
             "step.name": self.handler or self.step.name,
             "step.id": self.step.id or self.step.name,
             "step.try": str(try_),
@@ -182,40 +215,20 @@ class Workplace:
         }
 
     def variables(self, try_: int) -> dict[str, str]:
-        """What dagfs sets for every step, and what Dagu's users know."""
-        output = f"{self._root}/{self.paths.output_file(try_).name}"
+        """What dagfs sets for the step, and what Dagu's users know."""
+        paths = self.paths
+        output, stdout, stderr = str(paths.output_file(try_)), str(paths.stdout), str(paths.stderr)
         return {
-            **self._fixed,
+            **self.setting.variables,
+            "DAGFS_ARTIFACTS_DIR": str(paths.artifacts),
+            "DAGFS_STEP": self.handler or self.step.name,
             "DAGFS_TRY": str(try_),
             "DAGFS_OUTPUT": output,
             "DAGU_OUTPUT_FILE": output,
             "DAG_RUN_STEP_NAME": self.step.name,
+            "DAG_RUN_STEP_STDOUT_FILE": stdout,
+            "DAG_RUN_STEP_STDERR_FILE": stderr,
             **self.extra,
-        }
-
-    @cached_property
-    def _root(self) -> str:
-        return str(self.paths.root)
-
-    @cached_property
-    def _fixed(self) -> dict[str, str]:
-        setting, paths = self.setting, self.paths
-        return {
-            "DAGFS_HOME": str(setting.home.root),
-            "DAGFS_RUN_ID": setting.run.id,
-            "DAGFS_RUN_DIR": str(setting.paths.root),
-            "DAGFS_WORK_DIR": str(setting.paths.work),
-            "DAGFS_ARTIFACTS_DIR": str(paths.artifacts),
-            "DAGFS_ATTEMPT": str(setting.attempt.n),
-            "DAGFS_IS_RETRY": "true" if setting.attempt.n > 1 else "false",
-            "DAGFS_STEP": self.handler or self.step.name,
-            "DAG_NAME": setting.dag.name,
-            "DAG_RUN_ID": setting.run.id,
-            "DAG_RUN_STEP_STDOUT_FILE": str(paths.stdout),
-            "DAG_RUN_STEP_STDERR_FILE": str(paths.stderr),
-            "DAG_RUN_WORK_DIR": str(setting.paths.work),
-            "DAG_RUN_LOG_FILE": str(setting.paths.attempt(setting.attempt.n).journal),
-            **_params_variables(setting.values.params),
         }
 
 

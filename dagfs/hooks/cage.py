@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pickle
 import select
 import signal
 import sys
@@ -93,6 +92,11 @@ def fork(work: Callable[[], object], *keep: int) -> int:
 def _system() -> Any:
     """The C library. Where no stranger is called, nobody pays for loading ctypes."""
     return importlib.import_module("ctypes").CDLL(None)
+
+
+@lru_cache
+def _pickle() -> Any:
+    return importlib.import_module("pickle")
 
 
 def _flush() -> None:
@@ -186,7 +190,7 @@ def described(error: BaseException) -> str:
 def _answer(writer: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> NoReturn:
     """Compute, tell, and end the child at once: nothing of the parent's is to be cleaned up in it."""
     try:
-        data = pickle.dumps((function(*arguments), ""))
+        data = _pickle().dumps((function(*arguments), ""))
     except BaseException as error:  # noqa: BLE001 - told to the parent, whatever it is
         data = _failure(error)
     # With its length before it: what the plugin started may hold this pipe open for ever.
@@ -203,16 +207,16 @@ def _answer(writer: int, function: Callable[..., Any], arguments: tuple[Any, ...
 def _failure(error: BaseException) -> bytes:
     """The exception itself where it survives the way, else its text."""
     try:
-        data = pickle.dumps((error, described(error)))
-        pickle.loads(data)
+        data: bytes = _pickle().dumps((error, described(error)))
+        _pickle().loads(data)
     except Exception:  # noqa: BLE001 - exceptions can have any constructor
-        return pickle.dumps((None, described(error)))
+        data = _pickle().dumps((None, described(error)))
     return data
 
 
 def _value(data: bytes) -> Any:
     try:
-        value, failed = pickle.loads(data)
+        value, failed = _pickle().loads(data)
     except Exception as error:
         raise Escaped(f"its answer cannot be read: {described(error)}") from error
     if failed:

@@ -1,9 +1,9 @@
 """Frozen values whose classes cost little to make.
 
-`@frozen` means `@dataclass(frozen=True, slots=True)`; but a constructor is compiled when it is first called,
-and the other methods are shared. A command loads some 130 such classes and calls perhaps 40: compiling all
-their methods was half of its time. For type checkers, and for `dataclasses` (`fields`, `replace`, `asdict`),
-a value is a dataclass.
+`@frozen` means `@dataclass(frozen=True, slots=True)`; but a constructor is compiled only where it is called
+often, and the other methods are shared. A command loads some 130 such classes and calls perhaps 40: compiling
+all their methods was half of its time. For type checkers, and for `dataclasses` (`fields`, `replace`,
+`asdict`), a value is a dataclass.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ V = TypeVar("V")
 
 NO_DEFAULT: Final[Any] = object()
 _NOT_GIVEN: Final[Any] = object()
+_OFTEN: Final = 40
+"""Calls that take as long as compiling a constructor of the usual size, and then calling that."""
+_set = object.__setattr__
 
 
 class Field(NamedTuple):
@@ -48,8 +51,14 @@ if not TYPE_CHECKING:
 
     def replace(old, /, **changes):
         """A copy with some fields changed."""
-        given = {each.name: getattr(old, each.name) for each in fields(type(old))}
-        return type(old)(**{**given, **changes})
+        cls = type(old)
+        names = cls.__match_args__
+        if hasattr(cls, "__post_init__") or any(name not in names for name in changes):
+            return cls(**{**{name: getattr(old, name) for name in names}, **changes})
+        new = object.__new__(cls)
+        for name in names:
+            _set(new, name, changes[name] if name in changes else getattr(old, name))
+        return new
 
 
 def fields(cls: type) -> tuple[Field, ...]:
@@ -74,51 +83,96 @@ def mutable(cls: type[V]) -> type[V]:
 
 
 def _remade(cls: type[V], methods: dict[str, Any]) -> type[V]:
-    own = tuple(_field(cls, name, text) for name, text in vars(cls).get("__annotations__", {}).items())
-    found = (*getattr(cls, "__value_fields__", ()), *own)
+    own = tuple(vars(cls).get("__annotations__", ()))
     body = {**_LENT, **methods, "__qualname__": cls.__qualname__, **vars(cls)}
-    for name in (*_names(own), "__dict__", "__weakref__"):
+    said = {name: body.pop(name) for name in own if name in body}
+    for name, value in said.items():
+        if type(value).__hash__ is None:
+            raise TypeError(
+                f"{cls.__name__}.{name}: all values would share this default; use default_factory"
+            )
+    for name in ("__dict__", "__weakref__"):
         body.pop(name, None)
     cached = any(isinstance(each, cached_property) for each in body.values())
-    body["__slots__"] = [*_names(own), "__dict__"] if cached else _names(own)
-    body["__value_fields__"] = found
-    body["__match_args__"] = _names(found)
-    body["__value_content__"] = _content(found)
+    body["__slots__"] = [*own, "__dict__"] if cached else own
+    body["__match_args__"] = (*getattr(cls, "__match_args__", ()), *own)
+    body["__value_fields__"] = _Later("__value_fields__", lambda made: _fields(made, own, said))
+    body["__value_content__"] = _Later("__value_content__", _content)
     maker: Any = type(cls)
     made: Any = maker(cls.__name__, cls.__bases__, body)
     if "__init__" not in body:
-        made.__init__ = _compiled_when_called(made)
+        made.__init__ = _compiled_when_called_often(made)
     return made  # type: ignore[no-any-return]
 
 
-def _field(cls: type, name: str, text: str) -> Field:
-    said = cls.__dict__.get(name, NO_DEFAULT)
-    found = said._replace(name=name, type=text) if isinstance(said, Field) else Field(name, text, said)
-    if found.default is not NO_DEFAULT and type(found.default).__hash__ is None:
-        raise TypeError(f"{cls.__name__}.{name}: all values would share this default; use default_factory")
-    return found
+class _Later:
+    """An attribute of a class that is worked out when somebody wants it."""
+
+    def __init__(self, name: str, find: Callable[[Any], Any]) -> None:
+        self._name, self._find = name, find
+
+    def __get__(self, _: object, cls: type) -> Any:
+        # Not of a plain subclass: it stands on the class that was made.
+        owner = next(each for each in cls.__mro__ if vars(each).get(self._name) is self)
+        found = self._find(owner)
+        setattr(owner, self._name, found)
+        return found
 
 
-def _names(found: tuple[Field, ...]) -> tuple[str, ...]:
-    return tuple(each.name for each in found)
+def _fields(cls: type, own: tuple[str, ...], said: dict[str, Any]) -> tuple[Field, ...]:
+    notes = cls.__annotations__
+    new = (_field(name, notes[name], said.get(name, NO_DEFAULT)) for name in own)
+    return (*getattr(cls.__mro__[1], "__value_fields__", ()), *new)
 
 
-def _content(found: tuple[Field, ...]) -> Callable[[Any], Any]:
-    """What a value is compared by."""
-    compared = _names(tuple(each for each in found if each.compare))
-    return attrgetter(*compared) if compared else type
+def _field(name: str, text: str, said: Any) -> Field:
+    return said._replace(name=name, type=text) if isinstance(said, Field) else Field(name, text, said)
 
 
-def _compiled_when_called(cls: Any) -> Callable[..., None]:
+def _content(cls: type) -> Any:
+    """What a value is compared by, as a function of it."""
+    compared = tuple(each.name for each in fields(cls) if each.compare)
+    return staticmethod(attrgetter(*compared) if compared else type)
+
+
+def _compiled_when_called_often(cls: Any) -> Callable[..., None]:
+    calls = 0
+
     def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807
-        cls.__init__ = _constructor(cls)
-        cls.__init__(self, *args, **given)
+        nonlocal calls
+        calls += 1
+        values = _values(cls, args, given) if calls < _OFTEN else None
+        if values is None:
+            # It is called often; or wrongly, and says so itself.
+            cls.__init__ = _constructor(cls)
+            cls.__init__(self, *args, **given)
+            return
+        for name, value in values.items():
+            _set(self, name, value)
+        if hasattr(cls, "__post_init__"):
+            self.__post_init__()
 
     return __init__
 
 
+def _values(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
+    """The values of all fields; None where what is given is too much or too little."""
+    names: tuple[str, ...] = cls.__match_args__  # type: ignore[attr-defined]
+    if len(args) > len(names):
+        return None
+    values = {**dict(zip(names, args, strict=False)), **given}
+    if len(values) != len(args) + len(given):
+        return None
+    if len(values) < len(names):
+        for each in fields(cls):
+            if each.name not in values:
+                values[each.name] = each.made()
+    is_whole = len(values) == len(names) and all(value is not NO_DEFAULT for value in values.values())
+    return values if is_whole else None
+
+
 def _constructor(cls: type) -> Callable[..., None]:
-    known: dict[str, Any] = {"__dagfs_set": object.__setattr__, "__dagfs_none": _NOT_GIVEN}
+    known: dict[str, Any] = {"__dagfs_set": _set, "__dagfs_none": _NOT_GIVEN}
     wanted, lines = ["self"], []
     for name, _, default, factory, *_ in fields(cls):
         known[f"_{name}"] = factory or default
@@ -152,7 +206,7 @@ def _hash(self: Any) -> int:
 
 def _reduce(self: Any) -> tuple[Any, ...]:
     """For pickle and copy, which would set fields."""
-    return type(self), tuple(getattr(self, name) for name in _names(fields(type(self))))
+    return type(self), tuple(getattr(self, name) for name in type(self).__match_args__)
 
 
 def _refuse(self: object, name: str, *_: object) -> NoReturn:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from dagfs.model.value import frozen
@@ -92,11 +93,11 @@ class StepPaths:
 
     root: Path
 
-    @property
+    @cached_property
     def stdout(self) -> Path:
         return self.root / "stdout.log"
 
-    @property
+    @cached_property
     def stderr(self) -> Path:
         return self.root / "stderr.log"
 
@@ -108,7 +109,7 @@ class StepPaths:
         """Outputs given with a marking; what the step itself put out stays beside them."""
         return self.root / f"outputs.marked-{sha256[:12]}.json"
 
-    @property
+    @cached_property
     def artifacts(self) -> Path:
         return self.root / "artifacts"
 
@@ -170,7 +171,7 @@ class AttemptPaths:
         """The outputs of the whole run, written at the attempt's end."""
         return self.root / "outputs.json"
 
-    @property
+    @cached_property
     def steps(self) -> Path:
         return self.root / "steps"
 

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import pickle
 from functools import cached_property
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,27 @@ def test_fields_are_set_in_order_and_defaults_made_anew() -> None:
 def test_missing_and_unknown_arguments_are_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(TypeError, match=r"Point\.__init__"):
         Point(**arguments)  # type: ignore[arg-type]
+
+
+def test_the_hundredth_value_is_made_like_the_first() -> None:
+    @frozen
+    class Often:
+        x: int
+        tags: list[int] = field(default_factory=list)
+        y: int = 2
+
+    made = [Often(n, y=n) if n % 2 else Often(x=n) for n in range(100)]
+    assert made == [Often(n, [], n if n % 2 else 2) for n in range(100)]
+    assert len({id(each.tags) for each in made}) == 100
+    for wrong in ((), (1, [], 2, 3)):
+        with pytest.raises(TypeError, match=r"Often\.__init__"):
+            Often(*wrong)
+
+
+@pytest.mark.parametrize("arguments", [((1,), {"x": 2}), ((1, 2, {}, (), 5), {}), ((), {"y": 1})])
+def test_what_is_given_twice_or_too_often_or_not_is_refused(arguments: tuple[Any, dict[str, Any]]) -> None:
+    with pytest.raises(TypeError, match=r"Point\.__init__"):
+        Point(*arguments[0], **arguments[1])
 
 
 def test_it_is_frozen_and_has_no_room_for_more() -> None:
