@@ -131,13 +131,11 @@ class Workplace:
 
     def make_folder(self, folder: Path) -> None:
         """A folder below the attempt's, which exists, with what is missing between."""
-        try:
-            self.setting.disk.make_dir(folder)
-        except FileNotFoundError:
-            if folder == self.setting.attempt_paths.root:
-                raise
+        if os.path.isdir(folder):
+            return
+        if folder.parent != self.setting.attempt_paths.root:
             self.make_folder(folder.parent)
-            self.setting.disk.make_dir(folder)
+        self.setting.disk.make_dir(folder)
 
     @cached_property
     def cwd(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from heapq import merge, nlargest
 from itertools import filterfalse, groupby, islice
 from pathlib import Path
+from typing import TypeVar
 
 from dagfs.errors import DagfsError, NotFound, UsageError
 from dagfs.model.spelling import get_close_matches
@@ -24,11 +25,18 @@ _CANDIDATES = 8
 _HEAD = 256
 
 
-def _descending(names: list[str]) -> Iterator[str]:
-    """The last ones by name first. Mostly a few are wanted, which are had without sorting all."""
-    yield from nlargest(_HEAD, names)
-    if len(names) > _HEAD:
-        yield from islice(sorted(names, reverse=True), _HEAD, None)
+T = TypeVar("T", str, tuple[int, str])
+
+
+def _descending(found: list[T]) -> Iterator[T]:
+    """The greatest first. Mostly a few are wanted, which are had without sorting all."""
+    yield from nlargest(_HEAD, found)
+    if len(found) > _HEAD:
+        yield from islice(sorted(found, reverse=True), _HEAD, None)
+
+
+def _due(match: re.Match[str]) -> int:
+    return int(match[1] + match[2] + (match[3] or "00"))
 
 
 class Catalogue:
@@ -61,12 +69,17 @@ class Catalogue:
             names = os.listdir(self._home.runs)
         except FileNotFoundError:
             return iter(())
-        timed = _descending(list(filter(_STAMP.match, names)))
-        others = filterfalse(_STAMP.match, names)
-        rest = sorted(
-            ((self._stamp(each, ages), each) for each in others if self._is_run(each)), reverse=True
-        )
-        return merge(((self._stamp(name, ages), name) for name in timed), rest, reverse=True)
+        made = list(filter(_STAMP.match, names))
+        others = filterfalse(_STAMP.match, names) if len(made) < len(names) else ()
+        due: list[tuple[int, str]] = []
+        named: list[tuple[int, str]] = []
+        for name in others:
+            if match := _SCHEDULED.fullmatch(name):
+                due.append((_due(match), name))
+            elif self._is_run(name):
+                named.append((self._stamp(name, ages), name))
+        stamped = ((self._stamp(name, ages), name) for name in _descending(made))
+        return merge(stamped, _descending(due), sorted(named, reverse=True), reverse=True)
 
     def _is_run(self, name: str) -> bool:
         try:
@@ -81,7 +94,7 @@ class Catalogue:
             return int(match[1] + match[2])
         match = _SCHEDULED.fullmatch(run_id)
         if match:
-            return int(match[1] + match[2] + (match[3] or "00"))
+            return _due(match)
         year, month, day, hour, minute, second, *_ = time.gmtime(self._written(run_id, ages) // 10**9)
         return ((((year * 100 + month) * 100 + day) * 100 + hour) * 100 + minute) * 100 + second
 
