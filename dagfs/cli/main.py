@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from types import ModuleType
 
 from dagfs import __version__
@@ -78,6 +79,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(words[:place]), list(words[place:])
 
 
+@cache
 def verb_parser(verb: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     """A verb's module and the parser of its options."""
     path, summary = VERBS[verb]

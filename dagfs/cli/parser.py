@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import NoReturn
 
 from dagfs.errors import UsageError
@@ -41,6 +42,7 @@ def _columns() -> int:
         return 80
 
 
+@cache
 def global_options() -> Parser:
     """The parser of what stands before the verb."""
     parser = Parser(prog="dagfs", add_help=False, formatter_class=_Formatter)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dagfs.cli.main import main, verb_parser
+from dagfs.cli.parser import global_options
 from dagfs.engine import hatchery  # noqa: F401 - loaded for the engines that are forked from here
 from dagfs.engine.rehearsal import rehearse
 from dagfs.engine.shim import close_inherited
@@ -28,15 +29,50 @@ from dagfs.store.record import warm_up
 
 _VERBS = ("run", "retry", "stop", "plan")
 _FDS = 4
+_MOST_HELD = 32
+"""Children that may wait for each other."""
+
+
+class Gate:
+    """Holds back what is forked for requests that come at once, until all of that is forked.
+
+    Else the first ones would take the processors from this program, and the last would begin late.
+    """
+
+    def __init__(self) -> None:
+        self._ends = (-1, -1)
+        self.held = 0
+
+    def shut(self) -> None:
+        """Before the fork of one more child."""
+        if not self.held:
+            self._ends = os.pipe2(os.O_CLOEXEC)
+        self.held += 1
+
+    def wait(self) -> None:
+        """In a child: until it may go, or the program that forked it is gone."""
+        os.close(self._ends[1])
+        os.read(self._ends[0], 1)
+
+    def open(self) -> None:
+        """Let all go."""
+        if self.held:
+            for end in self._ends:
+                os.close(end)
+            self.held = 0
 
 
 def serve(wire: socket.socket) -> None:
     """Start what is asked for, and say how it ended, until the scheduler is gone."""
     going: dict[int, tuple[int, int]] = {}
+    gate = Gate()
     poller = select.poll()
     poller.register(wire, select.POLLIN)
     while True:
-        for fd, _ in poller.poll():
+        ready = [fd for fd, _ in poller.poll(0 if gate.held else None)]
+        if wire.fileno() not in ready or gate.held >= _MOST_HELD:
+            gate.open()
+        for fd in ready:
             if fd in going:
                 poller.unregister(fd)
                 os.close(fd)
@@ -47,7 +83,7 @@ def serve(wire: socket.socket) -> None:
             if len(request) != REQUEST.size:
                 return
             (ticket,) = REQUEST.unpack(request)
-            pid, pidfd = _start(fds)
+            pid, pidfd = _start(fds, gate)
             if pid:
                 going[pidfd] = pid, ticket
                 poller.register(pidfd, select.POLLIN)
@@ -72,15 +108,17 @@ def _reply(wire: socket.socket, ticket: int, code: int) -> None:
         wire.send(REPLY.pack(ticket, code))
 
 
-def _start(fds: list[int]) -> tuple[int, int]:
+def _start(fds: list[int], gate: Gate) -> tuple[int, int]:
     """Fork a child for a request: its pid and pidfd, or zeros, with the reason in its standard error."""
     pid = 0
     try:
         if len(fds) != _FDS:
             return 0, 0
+        gate.shut()
         pid = os.fork()
         if not pid:
-            _be_the_command(*fds)
+            words, given, output, errors = fds
+            _be_the_command(gate, words, given, output, errors)
         return pid, os.pidfd_open(pid)
     except OSError as error:
         if pid:
@@ -94,10 +132,11 @@ def _start(fds: list[int]) -> tuple[int, int]:
             os.close(fd)
 
 
-def _be_the_command(words: int, given: int, output: int, errors: int) -> None:
+def _be_the_command(gate: Gate, words: int, given: int, output: int, errors: int) -> None:
     """All of the child's life: the same as `dagfs WORDS`."""
     code: int = ExitCode.BUG
     try:
+        gate.wait()
         os.setsid()
         with open(words, encoding="ascii", closefd=False) as file:
             sys.argv = ["dagfs", *json.load(file)]
@@ -123,8 +162,9 @@ def title(words: Sequence[str]) -> str:
 
 def prepare() -> None:
     """Load what commands need, but nothing that belongs to a home."""
+    # Parsers are made once, and so that the patterns argparse goes by are compiled.
+    global_options().parse_args([])
     for verb in _VERBS:
-        # Made once, so that the patterns argparse goes by are compiled.
         verb_parser(verb)[1].format_usage()
     rehearse()
     warm_up()

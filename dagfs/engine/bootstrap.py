@@ -24,6 +24,21 @@ class Engine:
     plugins: PluginManager
 
 
+_AT_HAND: list[PluginManager] = []
+"""One that no home has yet; each has its own."""
+
+
+def get_ready() -> None:
+    """Load the built-in plugins beforehand, for the next home that this process, or its child, opens."""
+    _AT_HAND[:] = [_with_built_ins()]
+
+
+def _with_built_ins() -> PluginManager:
+    manager = PluginManager()
+    manager.load_built_ins()
+    return manager
+
+
 def open_home(root: Path, *, plugins: bool = True) -> Engine:
     """Open a home with its plugins; without `plugins`, with the built-in ones alone.
 
@@ -31,12 +46,12 @@ def open_home(root: Path, *, plugins: bool = True) -> Engine:
     """
     home = read_home(root)
     chosen = home.settings.plugins
-    manager = PluginManager(
+    manager = _AT_HAND.pop() if _AT_HAND else _with_built_ins()
+    manager.bound(
         limit_sec=home.settings.plugin_limit_sec,
         allowed=chosen if isinstance(chosen, tuple) else None,
         denied=home.settings.deny_plugins,
     )
-    manager.load_built_ins()
     if plugins and chosen is not False:
         manager.load_entry_points(sys.path)
         manager.load_drop_ins(home.paths.plugins)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dagfs.engine.bootstrap import open_home
+from dagfs.engine.bootstrap import get_ready, open_home
 from dagfs.engine.operations import RunRequest, captured_text, start_run
 from dagfs.errors import DagfsError
 from dagfs.hooks import installed
@@ -40,6 +40,7 @@ def rehearse() -> None:
         engine = open_home(Path(folder), plugins=False)
         text = captured_text(engine, Path(folder, "dags", "rehearsal.yaml"), _SPEC)
         start_run(engine, RunRequest("rehearsal", (("day", "x"),), captured=text), on_created=_enough)
+    get_ready()
 
 
 def _enough(_: str) -> None:

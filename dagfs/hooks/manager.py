@@ -99,7 +99,7 @@ class PluginManager:
         With None such plugins are called in this process, as tests of a plugin want it. `allowed` names the
         ones to load (None: all), `denied` those not to load.
         """
-        self._limit, self._allowed, self._denied = limit_sec, allowed, denied
+        self.bound(limit_sec=limit_sec, allowed=allowed, denied=denied)
         self._pluggy = _Registry("dagfs")
         self._pluggy.add_hookspecs(specs)
         self._plugins: list[Plugin] = []
@@ -107,6 +107,12 @@ class PluginManager:
         self._strangers: set[str] = set()
         self._classes: dict[tuple[str, str], FieldClass] = {}
         self._listeners: dict[str, Listener] = {}
+
+    def bound(
+        self, *, limit_sec: float | None, allowed: Collection[str] | None, denied: Collection[str]
+    ) -> None:
+        """Set what holds for plugins that are loaded from now on, as the constructor does."""
+        self._limit, self._allowed, self._denied = limit_sec, allowed, denied
 
     @property
     def plugins(self) -> Sequence[Plugin]:

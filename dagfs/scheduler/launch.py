@@ -12,7 +12,7 @@ from dagfs.errors import DagfsError, ExitCode
 from dagfs.scheduler.job import Job, Started
 from dagfs.scheduler.spawner import Spawner
 
-AT_ONCE = max(16, 4 * (os.cpu_count() or 1))
+AT_ONCE = max(32, 4 * (os.cpu_count() or 1))
 """So many commands begin at once; what is due beside them follows as soon as one of them has begun."""
 _SLOW_SEC = 3.0
 _WELL = (ExitCode.DONE, ExitCode.NOTHING_TO_DO)

@@ -162,7 +162,8 @@ class Spawner:
     def _begin(self) -> socket.socket:
         """Start the process. It has the scheduler's environment, and no descriptor but its socket."""
         self._began, self._is_old = time.monotonic(), False
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Not of packets: the kernel holds ten at most. What carries descriptors is never joined either.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", PROGRAM, str(theirs.fileno()).zfill(_ROOM)],
