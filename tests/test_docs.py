@@ -19,7 +19,8 @@ import pytest
 from dagfs.cli.main import VERBS, verb_parser
 from dagfs.engine import settings
 from dagfs.engine.bootstrap import open_home
-from dagfs.engine.settings import Settings, read_settings
+from dagfs.engine.configuration import read_settings
+from dagfs.engine.settings import Settings
 from dagfs.errors import ExitCode
 from dagfs.executors import archive, docker, http, jq, mail, python, ssh
 from dagfs.hooks import notifier

@@ -11,7 +11,7 @@ from typing import Any
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
-from dagfs.engine.settings import Found, configuration
+from dagfs.engine.configuration import Found, configuration
 from dagfs.errors import ExitCode, NotFound
 
 EXAMPLES = """

@@ -14,7 +14,8 @@ from dagfs.cli.command import Command, add_json
 from dagfs.cli.glossary import EVENTS, RUN_STATES, STEP_STATES
 from dagfs.cli.opened import opened
 from dagfs.cli.output import Output, visible
-from dagfs.engine.settings import SETTINGS, variable
+from dagfs.engine.configuration import variable
+from dagfs.engine.settings import SETTINGS
 from dagfs.errors import DagfsError, ExitCode, NotFound, UsageError
 from dagfs.hooks.manager import PluginManager
 from dagfs.model.rule import Rule

@@ -9,7 +9,8 @@ from datetime import datetime
 from dagfs.cli.output import SYMBOLS, visible
 from dagfs.model import event as ev
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, ChildRun, Fold, Run, StepRun
+from dagfs.model.fold import Fold
+from dagfs.model.run import Attempt, ChildRun, Run, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import clock, duration, moment, seconds
 from dagfs.model.value import frozen
@@ -66,12 +67,6 @@ class Progress:
         elif event.name == ev.ATTEMPT_FINISHED:
             self.is_over = True
         return visible(f"  ! {event.data['message']}") if event.name == ev.NOTICE else ""
-
-    @property
-    def is_moving(self) -> bool:
-        """Something is under way whose time goes on."""
-        attempt = self._fold.attempt()
-        return any(each.state in _STIRRING for each in (*attempt.steps.values(), *attempt.handlers.values()))
 
     def frame(self, now: datetime, room: int) -> Frame:
         """The picture at a moment, in at most `room` lines (but never fewer than three)."""

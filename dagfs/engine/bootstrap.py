@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dagfs.engine.configuration import place_of
 from dagfs.engine.home import Home, read_home
-from dagfs.engine.settings import place_of
 from dagfs.errors import Problem, SpecError
 from dagfs.hooks.manager import PluginManager
 from dagfs.model.spelling import get_close_matches

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import open_home
+from dagfs.engine.configuration import configuration
 from dagfs.engine.location import now, open_reading
 from dagfs.engine.preflight import missing_for
-from dagfs.engine.settings import Settings, configuration
+from dagfs.engine.settings import Settings
 from dagfs.errors import DagfsError, SpecError
 from dagfs.hooks.manager import Plugin
 from dagfs.model.value import frozen

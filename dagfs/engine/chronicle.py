@@ -9,7 +9,8 @@ from typing import Any
 from dagfs.engine.masking import Redactor
 from dagfs.model import event as ev
 from dagfs.model.event import Event
-from dagfs.model.run import Fold, Run, RunHeader
+from dagfs.model.fold import Fold
+from dagfs.model.run import Run, RunHeader
 from dagfs.store.runs import Claim
 from dagfs.store.status import status_document
 

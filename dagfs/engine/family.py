@@ -11,7 +11,8 @@ from dagfs.engine.descent import ChildRunner, Descent
 from dagfs.engine.loop import Loop
 from dagfs.engine.work import Work
 from dagfs.model.dag import Step
-from dagfs.model.run import ChildRun, Fold
+from dagfs.model.fold import Fold
+from dagfs.model.run import ChildRun
 from dagfs.planning.outcome import Ending
 
 Done = Callable[[Ending, Sequence[ChildEnd]], None]

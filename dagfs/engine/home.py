@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dagfs.engine.configuration import configuration
 from dagfs.engine.location import new_token, now
-from dagfs.engine.settings import Settings, configuration
+from dagfs.engine.settings import Settings
 from dagfs.model.value import frozen
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths

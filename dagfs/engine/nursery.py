@@ -71,13 +71,12 @@ class Nursery:
     def _end(self, order: Order, run: Run, step: Step) -> ChildEnd:
         """How a child that is not to run has ended before."""
         last, store = run.last, self._engine.home.store
-        outputs = {name: value for each in last.steps.values() for name, value in each.outputs.items()}
         steps: Mapping[str, StepRef] = {}
         if step.parallel and step.parallel.collect:
             steps = StepReferences(store.paths(run.id), store.dag(run.id, last.n).names, last.steps)
         params = last.header.params
         return ChildEnd(
-            *(order, last.state, last.reason, run.header.dag, params, outputs),
+            *(order, last.state, last.reason, run.header.dag, params, last.outputs),
             steps=steps,
             attempt=last.n,
             unmet=last.unmet,

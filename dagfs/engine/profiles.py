@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dagfs.engine.configuration import place_of
 from dagfs.engine.home import Home
-from dagfs.engine.settings import place_of
 from dagfs.errors import NotFound, Problem, SpecError, UsageError
 from dagfs.model.plain import Mark
 from dagfs.model.profile import Profile

@@ -23,7 +23,7 @@ from dagfs.engine.work import Work, tell_first
 from dagfs.engine.workplace import StepReferences
 from dagfs.model import event as ev
 from dagfs.model.dag import Step
-from dagfs.model.run import StepRun
+from dagfs.model.run import StepRun, outputs_of
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.cutoff import changed
 from dagfs.planning.frontier import Outcome, verdict
@@ -107,10 +107,7 @@ class Runner:
         return utc_text(now(), seconds)
 
     def outputs_before(self, step: str) -> Mapping[str, str]:
-        if not step:
-            runs = self.step_runs().values()
-            return {name: value for run in runs for name, value in run.outputs.items()}
-        return self._visible.of(step)
+        return self._visible.of(step) if step else outputs_of(self.step_runs().values())
 
     def descend(
         self,
@@ -183,11 +180,10 @@ class Runner:
         """How it ended, for the step that it is a child of."""
         attempt = self._chronicle.fold.attempt()
         assert self.state is not None
-        outputs = {name: value for run in attempt.steps.values() for name, value in run.outputs.items()}
         params = self._work.attempt.params
         steps = StepReferences(self._setting.paths, self._dag.names, attempt.steps)
         return ChildEnd(
-            *(order, self.state, attempt.reason, self._dag.name, params, outputs),
+            *(order, self.state, attempt.reason, self._dag.name, params, attempt.outputs),
             steps=steps,
             unmet=attempt.unmet,
         )

@@ -15,7 +15,8 @@ from dagfs.engine.workplace import Setting
 from dagfs.model import event as ev
 from dagfs.model.dag import Dag
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, AttemptHeader, Fold, RunHeader
+from dagfs.model.fold import Fold
+from dagfs.model.run import Attempt, AttemptHeader, RunHeader
 from dagfs.model.value import field, frozen
 from dagfs.planning.answers import Answers
 from dagfs.store.journal import read as read_journal

@@ -46,10 +46,6 @@ class ContinueOn(Plain):
     mark_success: bool = False
     """Record the step as succeeded when one of the above applied."""
 
-    @property
-    def tolerates_failure(self) -> bool:
-        return self.failure or bool(self.exit_code) or bool(self.output)
-
 
 @frozen
 class RetryPolicy(Plain):

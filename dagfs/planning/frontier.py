@@ -50,10 +50,6 @@ class Frontier:
         """The next step that may start, each only once, in the order of the spec where it can be."""
         return self._ready.popleft() if self._ready else None
 
-    def put_back(self, name: str) -> None:
-        """A step that was taken but could not be started yet goes first again."""
-        self._ready.appendleft(name)
-
     def has_ready(self) -> bool:
         return bool(self._ready)
 

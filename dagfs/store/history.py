@@ -8,7 +8,8 @@ from typing import Any
 
 from dagfs.errors import Damaged, NotFound
 from dagfs.model.dag import Dag
-from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader, fold
+from dagfs.model.fold import fold
+from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader
 from dagfs.store.capture import sha256
 from dagfs.store.codec import decode_document
 from dagfs.store.files import read_bytes

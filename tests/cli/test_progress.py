@@ -48,7 +48,6 @@ def test_a_running_step_shows_its_time_and_try() -> None:
         (2, ev.STEP_RETRYING, {"step": "a", "reason": "exit 1", "until": at(3)}),
         (3, ev.STEP_STARTED, {"step": "a", "try": 2}),
     )
-    assert seen.is_moving
     frame = seen.frame(START + timedelta(seconds=8), 24)
     assert [(row.name, row.state, row.took, row.note) for row in frame.rows] == [
         ("▶ a", "running", "7 s", "try 2"),

@@ -143,17 +143,3 @@ def test_a_dag_finds_its_steps_by_name_and_by_id() -> None:
     assert dag.depends == {"a": (), "b": ("a",), "one_more": ()}
     assert dag.names == {"one": "a", "a": "a", "b": "b", "one_more": "one_more"}
     assert list(replace(dag, steps=()).by_name) == []
-
-
-@pytest.mark.parametrize(
-    ("policy", "tolerates"),
-    [
-        (ContinueOn(), False),
-        (ContinueOn(skipped=True, mark_success=True), False),
-        (ContinueOn(failure=True), True),
-        (ContinueOn(exit_code=(1,)), True),
-        (ContinueOn(output=("x",)), True),
-    ],
-)
-def test_continue_on_tolerates_failures_where_it_names_any(policy: ContinueOn, tolerates: bool) -> None:
-    assert policy.tolerates_failure is tolerates

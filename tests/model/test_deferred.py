@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dagfs.model import event as ev
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, AttemptHeader, fold
+from dagfs.model.fold import fold
+from dagfs.model.run import Attempt, AttemptHeader
 from dagfs.model.state import StepState
 
 NAMES = ("a", "b")

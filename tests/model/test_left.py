@@ -6,7 +6,8 @@ import pytest
 
 from dagfs.model import event as ev
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, AttemptHeader, StepRun, fold
+from dagfs.model.fold import fold
+from dagfs.model.run import Attempt, AttemptHeader, StepRun
 from dagfs.model.state import StepState
 
 

@@ -19,8 +19,9 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Dag, Output, Step
 from dagfs.model.edit import Action, Evidence
 from dagfs.model.event import Event
+from dagfs.model.fold import Fold
 from dagfs.model.graph import ancestors
-from dagfs.model.run import Attempt, AttemptHeader, Fold, StepRun
+from dagfs.model.run import Attempt, AttemptHeader, StepRun
 from dagfs.model.state import StepState
 from dagfs.model.value import replace
 from dagfs.planning.answers import Answers

@@ -50,14 +50,6 @@ def test_a_step_starts_once_its_last_parent_is_done() -> None:
     assert taken(frontier) == ["c"]
 
 
-def test_a_step_put_back_goes_first() -> None:
-    frontier = Frontier(dag(a="", b=""))
-    name = frontier.take()
-    assert name == "a"
-    frontier.put_back(name)
-    assert taken(frontier) == ["a", "b"]
-
-
 def test_behind_a_failure_nothing_starts_and_other_branches_go_on() -> None:
     frontier = Frontier(dag(a="", b="a", c="b", other="", more="other"))
     taken(frontier)

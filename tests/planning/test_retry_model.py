@@ -18,7 +18,8 @@ from dagfs.model import event as ev
 from dagfs.model.dag import Condition, ContinueOn, Dag, Output, Param, Step, Variable
 from dagfs.model.edit import Action, Edit, Severity
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, AttemptHeader, Fold
+from dagfs.model.fold import Fold
+from dagfs.model.run import Attempt, AttemptHeader
 from dagfs.model.state import StepState
 from dagfs.planning.answers import Answers
 from dagfs.planning.compat import Basis, compare

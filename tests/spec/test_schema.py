@@ -10,7 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from dagfs.engine.settings import SETTINGS, read_settings
+from dagfs.engine.configuration import read_settings
+from dagfs.engine.settings import SETTINGS
 from dagfs.errors import SpecError
 from dagfs.spec.keys import ROOT, STEP, camel
 from dagfs.spec.parse import Options, parse

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from dagfs.model.event import Event
-from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader, fold
+from dagfs.model.fold import fold
+from dagfs.model.run import Attempt, AttemptHeader, Run, RunHeader
 from dagfs.store.status import status_document
 
 KEYS = (

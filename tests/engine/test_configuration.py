@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from dagfs.engine import settings as settings_module
-from dagfs.engine.settings import (
-    SETTINGS,
+from dagfs.engine.configuration import (
     Found,
-    Settings,
     config_files,
     configuration,
     environment_layer,
@@ -16,6 +14,7 @@ from dagfs.engine.settings import (
     read_settings,
     variable,
 )
+from dagfs.engine.settings import SETTINGS, Settings
 from dagfs.errors import SpecError, UsageError
 
 
