@@ -17,10 +17,9 @@ from pathlib import Path
 import pytest
 
 from dagfs.cli.main import VERBS, verb_parser
-from dagfs.engine import settings
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.configuration import read_settings
-from dagfs.engine.settings import Settings
+from dagfs.engine.settings import SETTINGS
 from dagfs.errors import ExitCode
 from dagfs.executors import archive, docker, http, jq, mail, python, ssh
 from dagfs.hooks import notifier
@@ -392,9 +391,9 @@ def test_every_field_class_has_a_meaning() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| (.*?) \|", page("docs/settings.md"), re.MULTILINE)
     assert [key for key, _ in rows] == [*dict.fromkeys(key for key, _ in rows)]
-    assert {key for key, _ in rows} == set(settings._KEYS)
+    assert {key for key, _ in rows} == set(SETTINGS)
     for key, said in rows:
-        default = getattr(Settings(), settings._KEYS[key][0])
+        default = SETTINGS[key].default
         text = (
             str(default).lower() if isinstance(default, bool) else f"{default:g}" if default == 0 else default
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dagfs.engine import settings as settings_module
+from dagfs.engine import configuration as sources
 from dagfs.engine.configuration import (
     Found,
     config_files,
@@ -85,7 +85,7 @@ def test_the_digest_tells_one_text_from_another(tmp_path: Path) -> None:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str]]:
     """A home, and an environment whose user and machine have settings beside it."""
-    monkeypatch.setattr(settings_module, "SYSTEM", tmp_path / "etc/config.yaml")
+    monkeypatch.setattr(sources, "SYSTEM", tmp_path / "etc/config.yaml")
     for folder in ("home", "user/dagfs", "etc"):
         (tmp_path / folder).mkdir(parents=True)
     return tmp_path / "home", {"XDG_CONFIG_HOME": str(tmp_path / "user"), "HOME": "/nowhere"}
