@@ -99,7 +99,7 @@ def w1(folder: Path, rounds: int) -> list[Row]:
 def w2(folder: Path, rounds: int) -> list[Row]:
     return [
         graph_row(Graph("chain-100", 100, chained=True), folder, rounds),
-        graph_row(Graph("chain-1000", 1000, chained=True), folder, max(1, rounds // 3), leave_out=("dagu",)),
+        graph_row(Graph("chain-1000", 1000, chained=True), folder, max(1, rounds // 3)),
     ]
 
 

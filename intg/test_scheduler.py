@@ -399,6 +399,28 @@ def test_a_failed_run_is_retried_by_its_dags_policy(home: Home) -> None:
     finish(scheduler)
 
 
+def test_a_run_is_retried_by_itself_where_it_ran_before(home: Home) -> None:
+    home.settings("profiles:\n  far:\n    '*': {env: {PLACE: far}}\n")
+    home.dag(
+        "flaky",
+        """\
+        retry_policy: {limit: 1, interval_sec: 0}
+        steps:
+          - name: only
+            command:
+              - echo $PLACE >> $DAG_DESK/done
+              - test -e $DAG_DESK/fixed || { touch $DAG_DESK/fixed; exit 1; }
+        """,
+    )
+    home.dagfs("enqueue", "flaky", "--id", "r1", "--profile", "far").exits(0)
+    scheduler = at_work(home)
+    eventually(lambda: (home.path / "runs/r1/attempts/2").is_dir(), "a second attempt")
+    (run,) = ended(home, 1)
+    assert (run["state"], run["attempt"], run["profile"]) == ("succeeded", 2, "far")
+    assert home.lines("done") == ["far", "far"]
+    finish(scheduler)
+
+
 def test_backfill_makes_each_run_once(home: Home) -> None:
     home.dag(
         "day", "schedule: '30 2 * * *'\nparams: [{date: none}]\nsteps:\n  - echo ${date} >> $DAG_DESK/done\n"

@@ -29,6 +29,7 @@ class Counted:
     trigger: str = ""
     attempt: int = 1
     queue: str = ""
+    profile: str = ""
 
     @property
     def goes_on(self) -> bool:
@@ -167,4 +168,5 @@ def counted(document: Mapping[str, Any]) -> Counted:
         str(document.get("trigger") or ""),
         int(document.get("attempt") or 1),
         str(document.get("queue") or ""),
+        str(document.get("profile") or ""),
     )

@@ -111,4 +111,6 @@ class Chores:
         if self._home.run(run.id).next_spec.exists():
             self._ledger.note("not_retried", run=run.id, reason="somebody is editing its spec")
         else:
-            self._scheduler.retry(Job(run.id, run.dag, "", b"", trigger="retry", reason=why))
+            self._scheduler.retry(
+                Job(run.id, run.dag, "", b"", trigger="retry", reason=why, profile=run.profile)
+            )

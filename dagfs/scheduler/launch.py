@@ -126,4 +126,5 @@ def run_words(job: Job) -> list[str]:
 
 def retry_words(job: Job) -> list[str]:
     """The command line that goes on with the run of a job."""
-    return ["retry", "--detach", "--via", "scheduler", "--reason", job.reason, job.run]
+    place = ["--profile", job.profile] if job.profile else []
+    return ["retry", "--detach", "--via", "scheduler", "--reason", job.reason, *place, job.run]
