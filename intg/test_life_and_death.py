@@ -303,3 +303,19 @@ def test_a_step_that_locks_its_folder_does_not_end_the_run(home: Home) -> None:
         folder.chmod(0o700)
     assert done.returncode == 1, done.stderr
     assert home.states() == {"locked": "failed", "other": "succeeded", "after": "succeeded"}
+
+
+def test_more_steps_at_once_than_a_process_may_have_files_open(home: Home) -> None:
+    steps = [
+        f"  - {{name: s{n}, command: 'touch {n}.up; until [ -e go ]; do sleep 0.1; done; ulimit -Sn'}}"
+        for n in range(60)
+    ]
+    text = "\n".join(["type: graph", "working_dir: $DAG_DESK", "max_active_steps: 60", "steps:", *steps])
+    home.dag("wide", f"{text}\n")
+    done = home.shell(
+        "ulimit -Sn 80; dagfs run wide --plain >log 2>&1 & engine=$!; "
+        "until [ $(ls .. | grep -c '[.]up$') = 60 ]; do sleep 0.1; done; touch ../go; wait $engine; cat log"
+    )
+    assert done.count("succeeded") >= 60
+    # A step still has the limit that dagfs was started with.
+    assert home.dagfs("logs", "@", "s7").exits(0).out == "80\n"

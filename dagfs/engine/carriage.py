@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import signal
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ from dagfs.model.state import RunState
 from dagfs.model.value import frozen
 from dagfs.store.owner import Owner
 from dagfs.store.process import identity
+
+_PER_PLACE, _BESIDES = 2, 64
+"""Descriptors: of a step under way, and of all else."""
 
 
 @frozen
@@ -50,9 +54,22 @@ def _places(work: Work) -> int:
     return max(most, usual) if has_children else most or usual
 
 
+def _make_room(places: int) -> None:
+    """Have descriptors for so many processes at once, as far as this one may.
+
+    The zygote was forked before, so that steps have the limit they would have anyway.
+    """
+    wanted = places * _PER_PLACE + _BESIDES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def carry(work: Work, pool: Pool, observers: Sequence[Observer], *, stop: bool = False) -> Result:
     """Run an attempt from its journal's first lines to its end; with `stop` to that alone."""
     places = _places(work)
+    _make_room(places)
 
     def heard(number: int) -> None:
         if number == WORD:

@@ -16,7 +16,6 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from dagfs.errors import DagfsError, ExitCode
@@ -106,14 +105,6 @@ class Zygote:
         except (ChildProcessError, ProcessLookupError):
             # Someone else's waitpid took it.
             pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def refused(number: int) -> LaunchFailed:

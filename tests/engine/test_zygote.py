@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_closing_ends_the_zygote_and_leaves_steps_alone(bench: Any) -> None:
 
 
 def test_closing_twice_is_fine_and_asking_afterwards_is_an_error(bench: Any) -> None:
-    with Zygote.start() as zygote:
+    with closing(Zygote.start()) as zygote:
         zygote.close()
         with pytest.raises(ZygoteDied):
             zygote.hire()
@@ -146,7 +147,7 @@ def test_an_engine_with_a_full_descriptor_table_starts_nothing(bench: Any) -> No
 
 
 def test_two_hundred_shims_leak_neither_descriptors_nor_zombies(bench: Any) -> None:
-    with Zygote.start() as zygote:
+    with closing(Zygote.start()) as zygote:
         zygote.ask()
         pid, *ends = zygote.hire()
         shims = Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children")
