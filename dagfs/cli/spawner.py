@@ -81,6 +81,7 @@ def serve(wire: socket.socket) -> None:
                 continue
             request, fds = _receive(wire)
             if len(request) != REQUEST.size:
+                gate.open()
                 return
             (ticket,) = REQUEST.unpack(request)
             pid, pidfd = _start(fds, gate)

@@ -12,7 +12,6 @@ import socket
 from contextlib import suppress
 
 from dagfs.engine import shim
-from dagfs.engine.launch import Launch
 from dagfs.engine.supervisor import set_handlers
 from dagfs.engine.zygote import REPLY, fork
 from dagfs.store.record import warm_up
@@ -55,8 +54,6 @@ def _cut_loose(wire: socket.socket) -> None:
     shim.close_inherited(wire.fileno())
     set_handlers()
     warm_up()
-    # The constructor is compiled when it is first called: once here, and not in every shim.
-    Launch.from_bytes(Launch((), {}, "", "", "", "", "").as_bytes())
     gc.disable()
     gc.freeze()
     shim.name_process("dagfs-zygote")
@@ -87,9 +84,12 @@ def _start_shim(wire: socket.socket) -> tuple[int, int]:
 
 
 def _reply(wire: socket.socket, pid: int, number: int, *fds: int) -> None:
-    # Where nobody is there to take it, the next look at the wire says so.
-    with suppress(OSError):
+    try:
         socket.send_fds(wire, [REPLY.pack(pid, number)], list(fds))
+    except OSError as error:
+        # Too many descriptors may be on their way. Where nobody is there, the next look at the wire says so.
+        with suppress(OSError):
+            wire.send(REPLY.pack(0, error.errno or 0))
 
 
 def _shim(engine: socket.socket) -> None:

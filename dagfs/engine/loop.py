@@ -6,6 +6,7 @@ all its children.
 
 from __future__ import annotations
 
+import os
 import selectors
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +40,8 @@ class Active:
     on_end: Callable[[Outcome], None]
     launch: Start | None = None
     shim: Adopted | None = None
+    is_second: bool = False
+    """Its launch came to nothing once; if it does again, that is no accident."""
     sleeping: bool = False
 
 
@@ -114,7 +117,7 @@ class Loop:
 
     def _take(self, active: Active, wish: Wish) -> None:
         if isinstance(wish, Start):
-            active.launch = wish
+            active.launch, active.is_second = wish, False
             self._waiting.append(active)
         elif isinstance(wish, Attach):
             self._attach(active, wish)
@@ -192,12 +195,15 @@ class Loop:
         except LaunchFailed:
             # No process to be had just now: the start is journaled, so only the launch is tried again.
             self._running += 1
-            self.timers.after(_LAUNCH_AGAIN_SEC, lambda: self._launch_again(active))
+            self.timers.after(_LAUNCH_AGAIN_SEC, lambda: self._launch_later(active))
             return
         self._watch(active, child)
 
-    def _launch_again(self, active: Active) -> None:
+    def _launch_later(self, active: Active) -> None:
         self._running -= 1
+        self._launch_again(active)
+
+    def _launch_again(self, active: Active) -> None:
         if active.execution.is_stopping:
             self._advance(active, Ending(cause="stop"))
         else:
@@ -214,10 +220,15 @@ class Loop:
         self._pool.take_back(shim)
         active.shim = None
         self._running -= 1
-        self._advance(active, self._ending(active))
+        ending = self._ending(active)
+        if ending is None:
+            active.is_second = True
+            self._launch_again(active)
+        else:
+            self._advance(active, ending)
 
-    def _ending(self, active: Active) -> Ending:
-        """How the process ended, by its record."""
+    def _ending(self, active: Active) -> Ending | None:
+        """How the process ended, by its record; None where its shim went before it had begun anything."""
         execution = active.execution
         path = active.launch.launch.record if active.launch else str(execution.record_path)
         try:
@@ -225,6 +236,8 @@ class Loop:
         except StoreError as error:
             # A step may spoil its own folder; the others are not to suffer for it.
             return Ending(error=error.message)
+        if record is None and active.launch and not active.is_second and os.path.isdir(os.path.dirname(path)):
+            return None
         if record is None:
             return Ending(error=f"there is no record {path}: was its folder removed, or is the disk full?")
         if record.exit is not None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from dagfs.engine.launch import Launch
 from dagfs.engine.zygote import ENDED, LENGTH, LaunchFailed, Zygote
 
-_PATIENCE_MS = 2000
+_PATIENCE_SEC = 2.0
 
 
 class Adopted:
@@ -55,21 +57,38 @@ class Child(Adopted):
     def __init__(self, pid: int, pidfd: int, wire: int) -> None:
         super().__init__(pidfd)
         self.pid, self.wire = pid, wire
+        # One that was stopped must not hold up the engine.
+        os.set_blocking(wire, False)
 
     def fileno(self) -> int:
         """Readable once its step has ended."""
         return self.wire
 
     def begin(self, launch: Launch) -> bool:
-        """Give it a step; False where it is gone, and begins nothing."""
+        """Give it a step; False where it is gone, or does not take it, and begins nothing."""
         frame = launch.as_bytes()
         rest = memoryview(LENGTH.pack(len(frame)) + frame)
+        deadline = time.monotonic() + _PATIENCE_SEC
         try:
             while rest:
-                rest = rest[os.write(self.wire, rest) :]
-        except (BrokenPipeError, ConnectionResetError):
+                try:
+                    rest = rest[os.write(self.wire, rest) :]
+                except BlockingIOError:
+                    if not self._has_room(deadline):
+                        self._kill()
+                        return False
+        except OSError:
             return False
         return True
+
+    def _has_room(self, deadline: float) -> bool:
+        poller = select.poll()
+        poller.register(self.wire, select.POLLOUT)
+        return bool(poller.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+    def _kill(self) -> None:
+        with suppress(OSError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def is_free(self) -> bool:
         """Now that its step has ended: whether it can have another. The end of one that cannot is awaited.
@@ -84,11 +103,13 @@ class Child(Adopted):
             self.await_end()
         return said == ENDED and not self._told
 
-    def await_end(self, patience_ms: int | None = None) -> None:
-        """Wait until its process has ended."""
+    def await_end(self, deadline: float | None = None) -> None:
+        """Wait until its process has ended, which has no step; at the deadline it is killed."""
         poller = select.poll()
         poller.register(self.pidfd, select.POLLIN)
-        poller.poll(patience_ms)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not poller.poll(left):
+            self._kill()
 
     def hang_up(self) -> None:
         """Let it end, if it has no step."""
@@ -116,7 +137,11 @@ class Pool:
         Raises LaunchFailed.
         """
         zygote = Zygote.start()
-        zygote.ask()
+        try:
+            zygote.ask()
+        except BaseException:
+            zygote.close()
+            raise
         return cls(zygote)
 
     def launch(self, launch: Launch) -> Child:
@@ -146,8 +171,9 @@ class Pool:
         for child in self._free:
             child.hang_up()
         self.zygote.close()
+        deadline = time.monotonic() + _PATIENCE_SEC
         for child in self._free:
-            child.await_end(_PATIENCE_MS)
+            child.await_end(deadline)
             child.close()
         self._free.clear()
 

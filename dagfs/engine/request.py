@@ -220,17 +220,19 @@ def launch(
         keep_words(disk, place.paths.cleanup(place.try_), process.cleanup)
     if process.at_end:
         keep_words(disk, place.paths.at_end(place.try_), process.at_end)
+    # A shim stands elsewhere than its engine.
+    cwd = os.path.abspath(process.cwd)
     stdout, stderr = (expand(path, variables.scope) if path else "" for path in (step.stdout, step.stderr))
     for path in (stdout, stderr):
         _make_artifact_folder(disk, path, place.paths.artifacts)
     return Launch(
         argv=(*place.wrapper, *process.argv),
         env={**process.env, "DAGFS_TRY_TOKEN": token},
-        cwd=process.cwd,
+        cwd=cwd,
         stdout=str(place.paths.stdout),
         stderr=str(place.paths.stdout if place.merged else place.paths.stderr),
-        tee_stdout=_beside(stdout, process.cwd),
-        tee_stderr=_beside(stderr, process.cwd),
+        tee_stdout=_beside(stdout, cwd),
+        tee_stderr=_beside(stderr, cwd),
         record=str(place.paths.record(place.try_)),
         token=token,
         timeout_sec=step.timeout_sec,

@@ -3,13 +3,15 @@
 Forked from the zygote, it holds the record, is the parent of whatever the step leaves behind, and writes
 the end into the record only when nothing of the step is left. SIGTERM asks it to stop the step
 gracefully; a second one, or SIGUSR1, to kill it at once. Then it takes the next try that the engine has,
-unless this one left anything behind: a process, a signal, a pipe or a secret.
+unless this one left anything behind: a process, a signal, a pipe, a secret, or another priority.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+import resource
 import select
 import socket
 import time
@@ -31,6 +33,7 @@ _SET_NAME, _SET_CHILD_SUBREAPER = 15, 36
 _RECORD_PATIENCE_SEC = 3600.0
 _IDLE_MS = 1000
 """How long a shim without a step waits for one."""
+_LIMITS = tuple({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
 _LARGEST_OUTPUT = 1 << 26
 
 
@@ -53,12 +56,28 @@ def serve(engine: socket.socket) -> None:
     os.setsid()
     name_process("dagfs-shim")
     _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    wake = listen()
+    gc.enable()
+    wake, traits = listen(), _traits()
     frame = _take(engine)
-    while frame and _run(frame, engine, wake):
+    while frame and _run(frame, engine, wake) and _traits() == traits:
         with suppress(OSError):
             engine.send(ENDED)
         frame = _next(engine, wake)
+
+
+def _traits() -> tuple[object, ...]:
+    """What a step may change of this process, its parent, and the next one would inherit."""
+    limits = tuple(resource.getrlimit(number) for number in _LIMITS)
+    texts = tuple(_text(f"/proc/self/{name}") for name in ("oom_score_adj", "cgroup"))
+    return os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0), limits, texts
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _next(engine: socket.socket, wake: int) -> bytes | None:
@@ -66,7 +85,11 @@ def _next(engine: socket.socket, wake: int) -> bytes | None:
     poller = select.poll()
     for fd in (engine.fileno(), wake):
         poller.register(fd, select.POLLIN)
-    if engine.fileno() not in (fd for fd, _ in poller.poll(_IDLE_MS)):
+    ready = [fd for fd, _ in poller.poll(_IDLE_MS)]
+    if wake in ready:
+        # Somebody wants this process to end. A step that is on its way here has not begun.
+        return None
+    if not ready:
         # From here on the engine can give nothing more; what it gave just before is still taken.
         engine.shutdown(socket.SHUT_RD)
     return _take(engine)

@@ -34,13 +34,14 @@ def spawn(launch: Launch, stdout: int, stderr: int) -> int:
     Raises Unstartable, and NoRoom where another go may help.
     """
     name = launch.argv[0] if launch.argv else ""
-    refusal: OSError | None = None
+    refusal: tuple[int, str] | None = None
     for path in _candidates(name, launch.env.get("PATH", os.defpath)):
         try:
             return _spawn(path, launch, stdout, stderr)
         except OSError as error:
             if error.errno not in _ABSENT:
-                refusal = error
+                # Not the error itself, which holds this frame: a shim would keep both for ever.
+                refusal = error.errno or 0, error.strerror or str(error)
             if error.errno not in _ABSENT | {errno.EACCES}:
                 break
         except ValueError:
@@ -63,17 +64,17 @@ def _spawn(path: str, launch: Launch, stdout: int, stderr: int) -> int:
     )
 
 
-def _explained(name: str, launch: Launch, refusal: OSError | None) -> Unstartable:
+def _explained(name: str, launch: Launch, refusal: tuple[int, str] | None) -> Unstartable:
     if refusal is None:
         if "/" in name and os.path.exists(name):
             # What is not there is the interpreter in its first line.
             return Unstartable(f"cannot start {name}: its interpreter is not there", 127)
         where = "" if "/" in name else " in the PATH of the step"
         return Unstartable(f"command not found{where}: {name!r}", 127)
-    reason = refusal.strerror or str(refusal)
-    if refusal.errno == errno.E2BIG:
+    number, reason = refusal
+    if number == errno.E2BIG:
         reason += f" ({_size(launch)} bytes of arguments and environment; use a file)"
-    kind = NoRoom if refusal.errno in _BUSY else Unstartable
+    kind = NoRoom if number in _BUSY else Unstartable
     return kind(f"cannot start {name}: {reason}")
 
 

@@ -35,6 +35,8 @@ _WATCHED = (
     signal.SIGUSR2,
 )
 
+_guests: list[bool] = []
+
 
 class Escaped(Exception):
     """The call came to no value. The message is one line: what it raised, or how its process ended."""
@@ -244,9 +246,15 @@ def _read(reader: int, limit_sec: float) -> tuple[bytes, bool]:
             return b"", True
 
 
+def has_guests() -> bool:
+    """Code that is not dagfs's own was called in this process, and may have left anything in it."""
+    return bool(_guests)
+
+
 @contextmanager
 def unchanged() -> Iterator[None]:
     """Put back, at the end, what code may change of this process; what it prints goes to standard error."""
+    _guests.append(True)
     folder, mask = _folder(), os.umask(0o077)
     os.umask(mask)
     handlers = {number: signal.getsignal(number) for number in _WATCHED}

@@ -53,7 +53,8 @@ if not TYPE_CHECKING:
         """A copy with some fields changed."""
         cls = type(old)
         names = cls.__match_args__
-        if hasattr(cls, "__post_init__") or any(name not in names for name in changes):
+        is_plain = cls.__init__.__module__ == __name__ and not hasattr(cls, "__post_init__")
+        if not is_plain or any(name not in names for name in changes):
             return cls(**{**{name: getattr(old, name) for name in names}, **changes})
         new = object.__new__(cls)
         for name in names:
@@ -87,10 +88,8 @@ def _remade(cls: type[V], methods: dict[str, Any]) -> type[V]:
     body = {**_LENT, **methods, "__qualname__": cls.__qualname__, **vars(cls)}
     said = {name: body.pop(name) for name in own if name in body}
     for name, value in said.items():
-        if type(value).__hash__ is None:
-            raise TypeError(
-                f"{cls.__name__}.{name}: all values would share this default; use default_factory"
-            )
+        if type(value.default if isinstance(value, Field) else value).__hash__ is None:
+            raise TypeError(f"{cls.__name__}.{name}: all would share this default; use default_factory")
     for name in ("__dict__", "__weakref__"):
         body.pop(name, None)
     cached = any(isinstance(each, cached_property) for each in body.values())
@@ -113,16 +112,18 @@ class _Later:
 
     def __get__(self, _: object, cls: type) -> Any:
         # Not of a plain subclass: it stands on the class that was made.
-        owner = next(each for each in cls.__mro__ if vars(each).get(self._name) is self)
-        found = self._find(owner)
-        setattr(owner, self._name, found)
-        return found
+        owner = next((each for each in cls.__mro__ if vars(each).get(self._name) is self), None)
+        if owner is not None:
+            setattr(owner, self._name, self._find(owner))
+        # Else another thread was faster.
+        return getattr(cls, self._name)
 
 
 def _fields(cls: type, own: tuple[str, ...], said: dict[str, Any]) -> tuple[Field, ...]:
     notes = cls.__annotations__
     new = (_field(name, notes[name], said.get(name, NO_DEFAULT)) for name in own)
-    return (*getattr(cls.__mro__[1], "__value_fields__", ()), *new)
+    before = next((each for each in cls.__mro__[1:] if "__value_fields__" in vars(each)), None)
+    return (*(fields(before) if before else ()), *new)
 
 
 def _field(name: str, text: str, said: Any) -> Field:
@@ -158,7 +159,7 @@ def _compiled_when_called_often(cls: Any) -> Callable[..., None]:
 def _values(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
     """The values of all fields; None where what is given is too much or too little."""
     names: tuple[str, ...] = cls.__match_args__  # type: ignore[attr-defined]
-    if len(args) > len(names):
+    if len(args) > len(names) or any(name not in names for name in given):
         return None
     values = {**dict(zip(names, args, strict=False)), **given}
     if len(values) != len(args) + len(given):
@@ -172,7 +173,7 @@ def _values(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str
 
 
 def _constructor(cls: type) -> Callable[..., None]:
-    known: dict[str, Any] = {"__dagfs_set": _set, "__dagfs_none": _NOT_GIVEN}
+    known: dict[str, Any] = {"__name__": __name__, "__dagfs_set": _set, "__dagfs_none": _NOT_GIVEN}
     wanted, lines = ["self"], []
     for name, _, default, factory, *_ in fields(cls):
         known[f"_{name}"] = factory or default

@@ -22,6 +22,11 @@ def shim_of(bench: Any, *argv: str, **settings: object) -> int:
     return int(child.pid)
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 # --- who has the next step
 
 
@@ -85,6 +90,35 @@ def test_a_stop_that_comes_after_the_end_hits_no_other_step(bench: Any, kill: bo
         assert bench.run("sleep 0.01; exit 5").exit_code == 5
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "renice -n 7 -p $PPID",
+        "echo 500 > /proc/$PPID/oom_score_adj",
+        "prlimit --pid $PPID --nofile=50:50",
+        "taskset -pc 0 $PPID",
+    ],
+    ids=["nice", "oom", "limit", "processor"],
+)
+def test_what_a_step_does_to_its_parent_is_not_handed_on(bench: Any, text: str) -> None:
+    first = shim_of(bench, f"{{ {text}; }} >/dev/null")
+    assert first not in (shim_of(bench, "true"), shim_of(bench, "true"))
+
+
+def test_a_relative_path_and_a_file_in_the_way_leave_nothing_behind(bench: Any) -> None:
+    """A shim that kept the errors of looking for its commands would grow with each step."""
+    for name in ("one", "two"):
+        (bench.folder / name).mkdir()
+        (bench.folder / name / "cmd").write_text("no program")
+    path = f"{bench.folder}/one:{bench.folder}/two:/bin"
+    first = shim_of(bench, "true", "x", env={"PATH": path, "BIG": "x" * 100_000})
+    before = resident(first)
+    (bench.folder / "one/true").write_text("no program")
+    for _ in range(100):
+        assert shim_of(bench, "true", "x", env={"PATH": path, "BIG": "x" * 100_000}) == first
+    assert resident(first) - before < 5_000_000
+
+
 def test_a_signal_of_a_stranger_ends_a_free_shim_only(bench: Any) -> None:
     first = shim_of(bench, "true")
     os.kill(first, signal.SIGTERM)
@@ -99,6 +133,39 @@ def test_asked_twice_to_stop_a_step_keeps_its_grace(bench: Any) -> None:
     child.tell(kill=False)
     left = bench.end(order, child)
     assert (left.exit_code, left.cause) == (3, "stop")
+
+
+def test_a_step_that_meets_a_stranger_s_signal_on_its_way_does_not_begin(bench: Any) -> None:
+    first = shim_of(bench, "true")
+    os.kill(first, signal.SIGSTOP)
+    os.kill(first, signal.SIGTERM)
+    order, child = bench.start("echo begun")
+    assert child.pid == first
+    os.kill(first, signal.SIGCONT)
+    bench.wait(child)
+    assert not child.is_free()
+    assert bench.record(order) is None
+
+
+def test_a_shim_that_takes_nothing_holds_up_nobody(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagfs.engine.pool._PATIENCE_SEC", 0.05)
+    first = shim_of(bench, "true")
+    os.kill(first, signal.SIGSTOP)
+    env = {f"V{n}": "x" * 100_000 for n in range(8)}
+    order, child = bench.start("exit 5", env=env)
+    assert bench.end(order, child).exit_code == 5
+    assert child.pid != first
+    bench.until(lambda: identity(first) is None)
+
+
+def test_a_stopped_shim_that_is_free_does_not_outlive_the_pool(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagfs.engine.pool._PATIENCE_SEC", 0.05)
+    first = shim_of(bench, "true")
+    os.kill(first, signal.SIGSTOP)
+    bench.pool.close()
+    bench.until(lambda: identity(first) is None)
 
 
 # --- a step finds nothing of the one before

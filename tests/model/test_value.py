@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -72,7 +73,10 @@ def test_the_hundredth_value_is_made_like_the_first() -> None:
             Often(*wrong)
 
 
-@pytest.mark.parametrize("arguments", [((1,), {"x": 2}), ((1, 2, {}, (), 5), {}), ((), {"y": 1})])
+@pytest.mark.parametrize(
+    "arguments",
+    [((1,), {"x": 2}), ((1, 2, {}, (), 5), {}), ((), {"y": 1}), ((1, 2, {}), {"zz": 1}), ((1,), {"zz": 1})],
+)
 def test_what_is_given_twice_or_too_often_or_not_is_refused(arguments: tuple[Any, dict[str, Any]]) -> None:
     with pytest.raises(TypeError, match=r"Point\.__init__"):
         Point(*arguments[0], **arguments[1])
@@ -160,6 +164,48 @@ def test_a_default_that_all_would_share_is_refused() -> None:
         @frozen
         class Odd:
             items: list[int] = []  # noqa: RUF012
+
+
+def test_a_default_that_all_would_share_is_refused_in_a_field_too() -> None:
+    with pytest.raises(TypeError, match="share"):
+
+        @frozen
+        class Odd:
+            items: list[int] = field(default=[])
+
+
+def test_fields_are_found_behind_a_mixin() -> None:
+    class Mixin:
+        pass
+
+    @frozen
+    class Both(Mixin, Checked):
+        high: int = 1
+
+    assert [each.name for each in fields(Both)] == list(Both.__match_args__) == ["low", "high"]
+    assert (Both().low, Both(3, 4).high) == (0, 4)
+
+
+def test_a_class_with_a_constructor_of_its_own_is_changed_through_it() -> None:
+    @frozen
+    class Whole:
+        x: int
+
+        def __init__(self, x: str | int) -> None:
+            object.__setattr__(self, "x", int(x))
+
+    assert replace(Whole("3"), x="4").x == 4  # type: ignore[type-var]
+
+
+def test_threads_that_ask_for_fields_at_once_get_the_same() -> None:
+    @frozen
+    class Wide:
+        x: int = 1
+        y: int = 2
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: fields(Wide), range(64)))
+    assert {tuple(each.name for each in one) for one in found} == {("x", "y")}
 
 
 def test_what_changes_equals_only_itself() -> None:
