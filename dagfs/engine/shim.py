@@ -25,7 +25,7 @@ from dagfs.engine.zygote import ENDED, LENGTH
 from dagfs.errors import StoreError
 from dagfs.model.value import replace
 from dagfs.store.files import Disk, open_regular
-from dagfs.store.process import identity
+from dagfs.store.process import identity, kernel_text
 from dagfs.store.record import EXITED, NOT_BEGUN, SHIM, Exit, RecordWriter
 
 _prctl = ctypes.CDLL(None).prctl
@@ -68,16 +68,11 @@ def serve(engine: socket.socket) -> None:
 def _traits() -> tuple[object, ...]:
     """What a step may change of this process, its parent, and the next one would inherit."""
     limits = tuple(resource.getrlimit(number) for number in _LIMITS)
-    texts = tuple(_text(f"/proc/self/{name}") for name in ("oom_score_adj", "cgroup"))
+    texts = []
+    for name in ("oom_score_adj", "cgroup"):
+        with suppress(OSError):
+            texts.append(kernel_text(f"/proc/self/{name}"))
     return os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0), limits, texts
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _next(engine: socket.socket, wake: int) -> bytes | None:

@@ -21,16 +21,16 @@ class Identity(Plain):
 @cache
 def boot_id() -> str:
     """This boot of this machine."""
-    return _read("/proc/sys/kernel/random/boot_id").strip()
+    return kernel_text("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _stat_fields(pid: int) -> list[str]:
     # The command's name may hold spaces and parentheses; the rest is plain.
-    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return kernel_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
-def _read(path: str) -> str:
-    """A file of the kernel's, which is small: with a third of the calls that `open` makes, twice a step."""
+def kernel_text(path: str) -> str:
+    """A small file of the kernel's, with a third of the calls that `open` makes, for each step reads some."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(fd, 4096).decode("utf-8", "replace")
