@@ -147,3 +147,41 @@ def test_a_child_that_waits_is_approved_through_its_root(home: Home) -> None:
     (child,) = (home.run / "children").iterdir()
     assert json.loads((child / "status.json").read_text())["state"] == "succeeded"
     assert len(list((child / "attempts").iterdir())) == 1
+
+
+def test_a_word_to_a_run_without_an_engine_is_refused_before_it_is_said(home: Home) -> None:
+    home.dag(
+        "ask",
+        """
+        type: graph
+        steps:
+          - {name: check, run: echo, approval: {prompt: ok?}}
+          - {name: slow, run: "until [ -e $DAG_DESK/go ]; do sleep 0.1; done"}
+          - {name: pub, depends: [check, slow], run: echo pub}
+        """,
+    )
+    engine = home.start("run", "ask")
+    engine.until(lambda: home.runs() and home.has_event("step_waiting"), "the question")
+    engine.kill()
+    for words in (("approve",), ("approve", "-d"), ("reject", "-m", "no")):
+        home.dagfs(*words).exits(5).in_one_line().says("was interrupted", "dagfs retry")
+    home.file("go").touch()
+    home.dagfs("retry").exits(6).says("still waiting")
+    home.dagfs("approve").exits(0).says("pub succeeded")
+
+
+def test_a_mended_text_is_taken_up_before_a_run_goes_on(asked: Home) -> None:
+    asked.edit(("echo shipping", "echo sending"), ("Deploy ${VERSION}?", "Really?"))
+    asked.dagfs("approve", "@", "--input", "TICKET=1").exits(5).in_one_line().says(
+        "not taken up", "dagfs retry"
+    )
+    asked.dagfs("plan").says("still waiting", "approval changed", "the question stays as it was asked")
+    asked.dagfs("retry").exits(6)
+    asked.dagfs("approve", "@", "--input", "TICKET=1").exits(0)
+    asked.dagfs("logs", "@", "ship").says("sending v1 for 1")
+
+
+def test_inputs_are_named_once_in_a_hint(asked: Home) -> None:
+    asked.dagfs("approve", "@", "--input", "X=1").exits(2).says("it asks for NOTE, TICKET").never_says(
+        "TICKET, TICKET"
+    )

@@ -200,3 +200,59 @@ def test_marking_answers_in_json(failed: Home) -> None:
     assert found["actor"]["user"]
     shown = failed.dagfs("show", "@", "--json").json["attempts"][0]["marked"]
     assert [each["reason"] for each in shown] == ["why not"]
+
+
+def test_no_step_of_a_run_that_waits_for_an_approval_is_marked(home: Home) -> None:
+    home.dag(
+        "ask",
+        """
+        type: graph
+        steps:
+          - {name: check, run: echo, approval: {prompt: ok?}}
+          - {name: other, run: echo}
+          - {name: pub, depends: check, run: echo}
+        """,
+    )
+    home.dagfs("run", "ask").exits(6)
+    before = home.journal()
+    for step in ("check", "other", "pub"):
+        refused = home.dagfs("mark", "@", step, "failed", "-m", "x").exits(5)
+        refused.in_one_line().says("waits for an approval")
+    assert home.journal() == before
+    home.dagfs("approve").exits(0).says("pub succeeded")
+
+
+def test_a_step_with_children_that_is_marked_succeeded_is_kept(home: Home) -> None:
+    home.dag(
+        "calls",
+        """
+        type: graph
+        steps:
+          - {name: kid, call: inner}
+          - {name: end, depends: kid, run: echo end >> $DAG_DESK/done}
+        ---
+        name: inner
+        type: graph
+        steps:
+          - {name: ok, run: echo ok >> $DAG_DESK/done}
+          - {name: bad, depends: ok, run: exit 1}
+        """,
+    )
+    home.dagfs("run", "calls").exits(1)
+    home.dagfs("mark", "@", "kid", "succeeded", "-m", "by hand").exits(0)
+    home.dagfs("plan").exits(0).says("keep kid marked succeeded", "run end")
+    home.dagfs("retry").exits(0)
+    assert home.lines("done") == ["ok", "end"]
+    home.dagfs("retry").exits(7)
+
+
+def test_the_plan_shows_which_child_a_mark_below_has_opened_again(home: Home) -> None:
+    home.dag("calls", "steps:\n  - {name: kid, call: inner}\n")
+    steps = "  - {name: get, run: echo}\n  - {name: put, depends: get, run: echo}\n"
+    home.dag("inner", f"type: graph\nsteps:\n{steps}")
+    home.dagfs("run", "calls").exits(0)
+    (child,) = (home.run / "children").iterdir()
+    home.dagfs("mark", f"{home.run.name}/{child.name}", "put", "failed", "-m", "x").exits(0)
+    plan = home.dagfs("plan").exits(0)
+    plan.says("run kid marked failed", "goes on: compatible: 1 kept, 1 to run", "run put")
+    home.dagfs("retry").exits(0)

@@ -42,7 +42,8 @@ def run(command: Command) -> int:
     engine = opened(command)
     store, run_id = engine.home.store, wanted_run(command, engine.home)
     path = store.paths(run_id).next_spec
-    if not path.exists():
+    made = not path.exists()
+    if made:
         store.write_next(run_id, _text(store, run_id, options.version))
     elif options.version:
         raise UsageError(f"{shown(path)} exists already; --from would overwrite it", hint="remove it first")
@@ -51,9 +52,15 @@ def run(command: Command) -> int:
         return 0
     editor = _editor(run_id, shown(path))
     before = path.read_bytes()
-    _open(editor, str(path))
-    if sys.stdin.isatty() and path.exists() and path.read_bytes() == before:
-        command.output.say(f"{shown(path)} is as it was")
+    try:
+        _open(editor, str(path))
+    finally:
+        is_same = path.is_file() and path.read_bytes() == before
+        if made and is_same and not options.version:
+            # An edit that changes nothing would only stand in the way.
+            engine.home.disk.remove_file(path)
+    if is_same:
+        command.output.say("nothing was changed" if made else f"{shown(path)} is as it was")
     proposal = propose_retry(engine, run_id, answers(options))
     if options.json:
         command.output.json(proposal.plan.as_data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from dagfs.cli.asking import spelt
@@ -76,7 +77,10 @@ def conclude_plan(command: Command, proposal: Proposal) -> int:
     """What to type next, and the exit code of a plan that is only shown."""
     plan = proposal.plan
     if not command.options.json and plan.verdict is Verdict.COMPATIBLE:
-        commands = {f"dagfs retry {plan.run} --plan {plan.id}{spelt(plan)}": "do exactly this"}
-        commands |= {f"dagfs diff {plan.run}": "see the edit"} if proposal.pending else {}
+        spec = getattr(command.options, "spec", None)
+        text = f" --spec {shlex.quote(spec)}" if spec else ""
+        exactly = "do exactly this" if spec != "-" else "do exactly this, with the same text"
+        commands = {f"dagfs retry {plan.run} --plan {plan.id}{text}{spelt(plan)}": exactly}
+        commands |= {f"dagfs diff {plan.run}": "see the edit"} if proposal.is_saved else {}
         next_commands(command.output, commands)
     return EXIT_CODES[plan.verdict]

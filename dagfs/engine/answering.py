@@ -13,9 +13,10 @@ from dagfs.engine.moment import utc_text
 from dagfs.engine.operations import Result, resume_run
 from dagfs.engine.signals import WORD
 from dagfs.engine.tree import tell
+from dagfs.engine.view import view_run
 from dagfs.errors import Busy, NotFound, Refused, UsageError
 from dagfs.model.run import Actor, StepRun, Word
-from dagfs.model.state import StepState
+from dagfs.model.state import RunState, StepState
 from dagfs.store import words
 from dagfs.store.owner import holder
 from dagfs.store.runs import RunStore
@@ -37,7 +38,11 @@ def waiting_steps(store: RunStore, run_id: str) -> Iterator[tuple[str, StepRun]]
 
 
 def find_waiting(engine: Engine, run_id: str, name: str = "") -> tuple[str, StepRun]:
-    """The one step of that name, or the only one there is, that waits. NotFound, UsageError."""
+    """The one step of that name, or the only one there is, that waits. NotFound, UsageError.
+
+    Refused where a word said now would not be heard, or would let a text run that was mended meanwhile.
+    """
+    _require_ears(engine, run_id.partition("/")[0])
     waiting = waiting_steps(engine.home.store, run_id)
     there = [(where, step) for where, step in waiting if step.word is None]
     found = [
@@ -53,10 +58,25 @@ def find_waiting(engine: Engine, run_id: str, name: str = "") -> tuple[str, Step
     raise UsageError(f"several steps of run {run_id} wait", hint=f"name one of them: {listed}")
 
 
+def _require_ears(engine: Engine, root: str) -> None:
+    state = view_run(engine.home.store, root).state
+    if state is RunState.INTERRUPTED:
+        raise Refused(
+            f"run {root} was interrupted: there is no engine to hear a word",
+            hint=f"`dagfs retry {root}` goes on with it, and the step waits again",
+        )
+    edit = engine.home.store.paths(root).next_spec
+    if state is RunState.WAITING and edit.exists():
+        raise Refused(
+            f"run {root} has an edit that is not taken up: it would go on without it",
+            hint=f"`dagfs retry {root}` takes it up first; to drop it, remove {edit}",
+        )
+
+
 def checked_inputs(step: StepRun, inputs: Mapping[str, str]) -> dict[str, str]:
     """The inputs, once all that are required are there. UsageError."""
     question = step.question or {}
-    known = [*question.get("input", ()), *question.get("required", ())]
+    known = list(dict.fromkeys([*question.get("input", ()), *question.get("required", ())]))
     for name in inputs:
         if known and name not in known:
             raise UsageError(

@@ -16,9 +16,10 @@ from dagfs.errors import Busy, NotFound, NothingToDo, Refused, UsageError
 from dagfs.model import event as ev
 from dagfs.model.dag import Dag
 from dagfs.model.event import Event
+from dagfs.model.fold import Fold
 from dagfs.model.run import MARKABLE, Actor, Attempt, Marking, RunHeader, StepRun
 from dagfs.model.spelling import get_close_matches
-from dagfs.model.state import StepState
+from dagfs.model.state import RunState, StepState
 from dagfs.planning.marks import missing_outputs, used_otherwise
 from dagfs.store.journal import JournalWriter
 from dagfs.store.runs import Claim
@@ -48,6 +49,11 @@ def mark_step(
             raise Busy(
                 f"step {next(iter(view.orphans))!r} of run {run_id} is still running; its engine is dead",
                 hint=f"`dagfs stop {run_id}` ends it, `dagfs retry {run_id}` takes it over",
+            )
+        if view.state is RunState.WAITING:
+            raise Refused(
+                f"run {run_id} waits for an approval: none of its steps can be marked now",
+                hint=f"`dagfs approve {run_id}` or reject it, or `dagfs stop {run_id}` first",
             )
         dag = engine.home.store.dag(run_id, view.run.last.n)
         name = _step(dag, run_id, word)
@@ -157,6 +163,7 @@ def _kept(
 
 def _commit(engine: Engine, claim: Claim, n: int, run: RunHeader, data: Mapping[str, object]) -> None:
     """Write the event; what an observer complains of becomes a notice."""
+    _require_possible(engine.home.store.load(run.id).last, data)
     claim.check()
     journal = claim.journal(n)
     try:
@@ -165,6 +172,15 @@ def _commit(engine: Engine, claim: Claim, n: int, run: RunHeader, data: Mapping[
         _tell(engine, journal, run, event)
     finally:
         journal.close()
+
+
+def _require_possible(attempt: Attempt, data: Mapping[str, object]) -> None:
+    """Refuse before the journal has it what its readers would take for damage."""
+    event = Event(attempt.events + 1, "", ev.STEP_MARKED, dict(data))
+    try:
+        Fold.going_on(attempt).apply(event)
+    except ValueError as error:
+        raise Refused(f"cannot mark: {error}", hint="look at the run with `dagfs status`") from None
 
 
 def _tell(engine: Engine, journal: JournalWriter, run: RunHeader, event: Event) -> None:

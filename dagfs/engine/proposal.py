@@ -26,7 +26,7 @@ from dagfs.model.spelling import get_close_matches
 from dagfs.model.value import field, frozen, replace
 from dagfs.planning.answers import Answers
 from dagfs.planning.compat import Basis, compare
-from dagfs.planning.plan import ChildPlan, Plan
+from dagfs.planning.plan import ChildPlan, Plan, Verdict
 from dagfs.planning.request import Request
 from dagfs.planning.retry import plan_retry, with_findings
 from dagfs.planning.selection import BadSelection, scope_of
@@ -52,6 +52,10 @@ class Proposal:
     """What would become of children that do not stay as they are, by id."""
     profile: Profile = field(default_factory=Profile)
     """Where steps run in place of what the spec says."""
+    is_saved: bool = False
+    """The text is that of spec.next.yaml as it lies there."""
+    is_edited: bool = False
+    """Of a child: its own spec was edited, or steps of it selected."""
 
 
 def propose_retry(
@@ -86,12 +90,14 @@ def propose_retry(
     if said.selection and "/" not in run_id:
         said = replace(said, selection=located(said.selection, store, view))
     pending = spec if spec is not None else store.read_next(run_id)
+    is_saved = spec is None and pending is not None
     text = pending if pending is not None else store.spec(run_id, base.n)
     if (written := amended(text, said, old, pending)) is not None:
-        text = pending = written
+        text, pending, is_saved = written, written, False
     paths = store.paths(run_id)
     name = paths.next_spec.name if pending is not None else base.header.spec
-    dag = _read(engine, run_id, text, paths.root / name, old) if pending is not None else old
+    read_as = name if is_saved or spec is not None else f"{base.header.spec} (as changed)"
+    dag = _read(engine, run_id, text, paths.root / read_as, old) if pending is not None else old
     header = base.header
     overrides = header.overrides if overrides is None else overrides
     given = header.given if given is None else given
@@ -124,7 +130,8 @@ def propose_retry(
             **({"profile": digest(profile)} if profile else {}),
         },
         children=tuple(
-            ChildPlan(each.view.run.header.step, name, each.plan) for name, each in children.items()
+            ChildPlan(each.view.run.header.step, name, each.plan, each.is_edited)
+            for name, each in children.items()
         ),
         everything=everything,
     )
@@ -132,13 +139,16 @@ def propose_retry(
     if more := doubled(engine, view.run, plan):
         plan = with_findings(plan, more)
     pinned = pending is not None
-    return Proposal(plan, view, text, sha256, pinned, values, machine, overrides, given, children, profile)
+    return Proposal(
+        *(plan, view, text, sha256, pinned, values, machine, overrides, given, children, profile),
+        is_saved=is_saved,
+    )
 
 
 def _children(
     engine: Engine, view: View, old: Dag, new: Dag, answers: Answers, profile: Profile
 ) -> dict[str, Proposal]:
-    """What would become of each child that is unfinished, or was edited."""
+    """What would become of each child that is unfinished, or was edited, or of a step that was marked."""
     found: dict[str, Proposal] = {}
     for name, run in view.run.last.steps.items():
         step = new.by_name.get(name)
@@ -149,14 +159,15 @@ def _children(
             address = f"{view.run.id.partition('/')[0]}/{child.id}"
             paths = engine.home.store.paths(address)
             own = answers.of_child(child.id)
-            wanted = text is not None or paths.next_spec.exists() or own.selection
-            if paths.root.is_dir() and (wanted or not child.state.is_success):
-                found[child.id] = propose_retry(
-                    *(engine, address, own),
-                    spec=_edit(engine, address, text),
-                    held=True,
-                    profile=profile,
-                )
+            edited = text is not None or paths.next_spec.exists() or bool(own.selection)
+            doubtful = run.marking is not None and not run.state.is_success
+            if not paths.root.is_dir() or not (edited or doubtful or not child.state.is_success):
+                continue
+            proposal = propose_retry(
+                *(engine, address, own), spec=_edit(engine, address, text), held=True, profile=profile
+            )
+            if edited or not child.state.is_success or proposal.plan.verdict is not Verdict.NOTHING_TO_DO:
+                found[child.id] = replace(proposal, is_edited=edited)
     return found
 
 

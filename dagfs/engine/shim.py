@@ -80,7 +80,9 @@ def _next(engine: socket.socket, wake: int) -> bytes | None:
     poller = select.poll()
     for fd in (engine.fileno(), wake):
         poller.register(fd, select.POLLIN)
-    ready = [fd for fd, _ in poller.poll(_IDLE_MS)]
+    poller.poll(_IDLE_MS)
+    # Once more: a signal that came together with a step is heard only as that wait ends.
+    ready = [fd for fd, _ in poller.poll(0)]
     if wake in ready:
         # Somebody wants this process to end. A step that is on its way here has not begun.
         return None

@@ -22,6 +22,7 @@ _UNFINISHED = {
     StepState.LOST: "its end is unknown",
     **NEVER_RAN,
 }
+_UNCHANGED = ", unchanged"
 
 
 def unfinished(edit: Edit) -> dict[str, str]:
@@ -127,14 +128,15 @@ def why_kept(edit: Edit, step: StepRun) -> str:
     if step.marking:
         reason = str(step.marking)
     elif step.state is StepState.SKIPPED:
-        reason = step.reason or "was skipped"
+        # What an earlier plan said of keeping it is not said again.
+        reason = (step.reason or "was skipped").removesuffix(_UNCHANGED)
     if step.tolerated:
         reason += ", tolerated"
     if step.stale:
         reason += f", kept as stale since attempt {step.basis}"
     changes = edit.changes_of(step.name)
     if not changes:
-        return reason if step.stale or step.marking else f"{reason}, unchanged"
+        return reason if step.stale or step.marking else reason + _UNCHANGED
     idle = edit.changes_of(step.name, FieldClass.OPERATIONAL, FieldClass.COSMETIC)
     words = ", ".join(_change_words(each.field, each.line) for each in changes)
     return f"{reason}; {words}" + (", no effect" if len(idle) == len(changes) else "")

@@ -65,7 +65,7 @@ def finding_line(finding: Finding, plan: Plan) -> str:
     """`spec.next.yaml:9:5: refused [structure.rename] …`."""
     where = f"{plan.spec}:{finding.line}:{finding.column}: " if finding.line else ""
     answer = _answer(finding, plan)
-    word = _SEVERITIES[finding.severity]
+    word = "would be refused" if plan.lifts(finding) else _SEVERITIES[finding.severity]
     return f"{where}{word} [{finding.rule}] {finding.message}" + (f" ({answer})" if answer else "")
 
 

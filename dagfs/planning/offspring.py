@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from dagfs.model.dag import Step
 from dagfs.model.edit import Action, Edit, Finding
 from dagfs.model.value import replace
 from dagfs.planning.plan import ChildPlan, Decision, Verdict
+from dagfs.planning.usage import given_texts, used_names
 
 
 def chosen_children(plans: Iterable[ChildPlan]) -> set[str]:
@@ -21,7 +23,8 @@ def edited_children(edit: Edit, plans: Iterable[ChildPlan]) -> dict[str, str]:
         each.step: f"{'steps of ' if each.plan.answers.selection else ''}its child {each.child}"
         + (" are to run" if each.plan.answers.selection else " was edited")
         for each in plans
-        if each.step in edit.new.by_name
+        if each.is_edited
+        and each.step in edit.new.by_name
         and edit.state(each.step).state.is_success
         and each.plan.verdict is not Verdict.NOTHING_TO_DO
     }
@@ -35,15 +38,33 @@ def afresh(
     Items are told apart by their values, so those of an unfinished step go on by themselves. `over`: all do.
     """
     running = {each.step for each in decisions if each.action.may_run}
-    edited = {each.step for each in plans}
+    edited = {each.step for each in plans if each.is_edited}
+    names = used_names(edit.new, given_texts) if edit.params or edit.env else {}
     found = []
     for name in running:
         step, state = edit.new.by_name[name], edit.work(name).state
         redone = state.is_success and name not in edited
         behind = step.parallel is None and any(parent in running for parent in step.depends)
-        if step.calls and (over or redone or behind):
+        other = _is_given_more(edit, step, names.get(name, frozenset()))
+        if step.calls and (over or redone or behind or other):
             found.append(name)
     return tuple(sorted(found))
+
+
+def _is_given_more(edit: Edit, step: Step, names: Collection[str]) -> bool:
+    """What its children are given is, or may be, something else than they were given before.
+
+    `names` are those that its parameters for them speak of. A body within the step has all that the DAG has.
+    """
+    before = edit.old.by_name.get(step.name)
+    if not edit.state(step.name).children or before is None:
+        return False
+    if (before.call.params, before.call.text) != (step.call.params, step.call.text):
+        return True
+    changed = edit.params.get(step.name, {}).keys()
+    if step.call.body:
+        return bool(changed)
+    return not (changed | edit.env.get(step.name, {}).keys()).isdisjoint(names)
 
 
 def goes_on(child: ChildPlan, decisions: Iterable[Decision], afresh: Collection[str]) -> bool:

@@ -47,6 +47,8 @@ class ChildPlan:
     child: str
     """Its id; the second part of its address."""
     plan: Plan
+    is_edited: bool = False
+    """Its own spec was edited, or steps of it selected: it counts although its step has succeeded."""
 
 
 @frozen

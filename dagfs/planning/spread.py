@@ -97,7 +97,10 @@ def _decision(
     step, running = edit.state(name), sifted.running
     if name in adopted:
         word = "waiting" if step.state is StepState.WAITING else "running"
-        return Decision(name, Action.ADOPT, f"still {word} since attempt {step.attempt}", step.attempt)
+        why = f"still {word} since attempt {step.attempt}{edited(edit, name)}"
+        stays = "; the question stays as it was asked" if step.state is StepState.WAITING else ""
+        why += stays if edit.changes_of(name) else ""
+        return Decision(name, Action.ADOPT, why, step.attempt)
     if name in running:
         return Decision(name, Action.RUN, _why_this_runs(edit, name, running))
     work = edit.work(name)

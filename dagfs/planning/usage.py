@@ -47,6 +47,12 @@ def condition_texts(step: Step) -> Iterator[str]:
     yield from (condition.eval or condition.condition for condition in step.preconditions)
 
 
+def given_texts(step: Step) -> Iterator[str]:
+    """The texts of what a step gives to its children."""
+    yield step.call.text
+    yield from (param.value for param in step.call.params)
+
+
 def _texts_but_env(step: Step) -> Iterator[str]:
     yield from step.command
     yield from (step.script, step.working_dir, step.stdout, step.stderr, step.repeat_policy.condition)

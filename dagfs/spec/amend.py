@@ -104,10 +104,10 @@ class _Amendment:
 
     def _step(self, name: str) -> Mapping:
         for key, step in _steps(self._root.get("steps")):
-            own = step.get("name")
+            own = step.get("name") or step.get("id")
             if (own.text if isinstance(own, Scalar) else key) == name:
                 return step
-        raise UsageError(f"step {name!r} has no name of its own in the text", hint=_BY_HAND)
+        raise UsageError(f"step {name!r} has no name or id of its own in the text", hint=_BY_HAND)
 
     def _spelled(self, owner: Mapping, path: list[str], table: tables.Keys) -> list[str]:
         """The path in the keys of this text, as far as they are there, else as its dialect spells them."""
