@@ -319,3 +319,19 @@ def test_more_steps_at_once_than_a_process_may_have_files_open(home: Home) -> No
     assert done.count("succeeded") >= 60
     # A step still has the limit that dagfs was started with.
     assert home.dagfs("logs", "@", "s7").exits(0).out == "80\n"
+
+
+def test_what_a_step_leaves_whose_engine_and_shim_were_killed_can_be_stopped(home: Home) -> None:
+    home.dag("lost", "steps:\n  - name: one\n    run: touch $DAG_DESK/up; sleep 600\n")
+    engine = home.start("run", "lost")
+    engine.until(home.file("up").exists, "the step")
+    shims = home.pids("dagfs-shim")
+    engine.kill()
+    for pid in shims:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not home.pids("dagfs-shim"), "the end of the shim")
+    home.dagfs("status").says("its supervising process was killed")
+    assert home.pids("sleep")
+    home.dagfs("stop", "@").exits(0)
+    assert not home.pids("sleep")
+    home.dagfs("stop", "@").exits(7)

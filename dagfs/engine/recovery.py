@@ -54,10 +54,16 @@ def end_orphans(paths: RunPaths, view: View, *, kill: bool) -> None:
     for record in live_conditions(paths.attempt(view.run.last.n), view):
         # It will be asked again, by the step that runs then.
         end_orphan("a condition", record)
+    for token in lost_tokens(paths, view):
+        kill_by_token(token)
+
+
+def lost_tokens(paths: RunPaths, view: View) -> Iterator[str]:
+    """What names the processes that steps may have left whose shims were killed."""
     for step in view.run.last.steps.values():
         # One that has not begun by its record may have lost that with its whole folder.
         if step.state in (StepState.LOST, StepState.NOT_STARTED) and step.log_attempt:
-            kill_by_token(try_token(view.run.id, paths.attempt(step.log_attempt).step(step.name), step.tries))
+            yield try_token(view.run.id, paths.attempt(step.log_attempt).step(step.name), step.tries)
 
 
 def end_orphans_of_children(engine: Engine, proposal: Proposal) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import new_token
 from dagfs.engine.operations import own, resume_run
-from dagfs.engine.recovery import close_attempt, live_conditions
+from dagfs.engine.recovery import close_attempt, live_conditions, lost_tokens
 from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere, note_left
-from dagfs.engine.tree import stop_shim, tell
+from dagfs.engine.tree import holds_token, kill_by_token, stop_shim, tell
 from dagfs.engine.view import View, view_run
 from dagfs.errors import NothingToDo, Refused
 from dagfs.model.state import RunState
@@ -45,7 +45,8 @@ def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float 
 def _goes_on(engine: Engine, view: View) -> bool:
     """Something of it goes on although its engine is dead."""
     paths = engine.home.store.paths(view.run.id)
-    return bool(_shims(paths, view)) or any(left_elsewhere(paths, view.run))
+    strays = lost_tokens(paths, view) if view.owner is None else ()
+    return bool(_shims(paths, view)) or any(left_elsewhere(paths, view.run)) or any(map(holds_token, strays))
 
 
 def _was(state: RunState) -> str:
@@ -90,6 +91,8 @@ def _stop_orphans(engine: Engine, family: Sequence[str], kill: bool, deadline: f
         for address in reversed(family):
             view = view_run(store, address, held=True)
             name = address.partition("/")[2]
+            for token in lost_tokens(store.paths(address), view):
+                kill_by_token(token)
             end_elsewhere(engine.home.disk, store.paths(address), view.run)
             if view.state is RunState.INTERRUPTED or view.ended:
                 close_attempt(engine, claim.child(name) if name else claim, view)

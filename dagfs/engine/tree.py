@@ -76,6 +76,11 @@ def kill_by_token(token: str) -> int:
     return len(killed)
 
 
+def holds_token(token: str) -> bool:
+    """Whether any process has `token` in its environment, or is below one that has."""
+    return any(True for _ in _family(f"{TOKEN_VARIABLE}={token}".encode()))
+
+
 def _family(entry: bytes) -> Iterator[Identity]:
     """Everyone that holds `entry`, and all below them; not this process."""
     own = os.getpid()

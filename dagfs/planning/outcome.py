@@ -12,6 +12,7 @@ from dagfs.planning.frontier import Outcome
 
 _LONGEST_TEXT = 1 << 20
 _LONGEST_FACTOR = 1e9
+_LOST = "its supervising process was killed; how it ended is unknown"
 _ENDS_IT = ("stop", "kill", "lost", "waiting", "rejected")
 """Causes behind which nothing is tried or repeated."""
 
@@ -32,7 +33,10 @@ class Ending:
 def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
     """The step's outcome. `printed` is its standard output, needed for `continue_on.output` alone."""
     if ending.cause == "lost":
-        return Outcome(StepState.LOST, reason=ending.error or "its process vanished without a trace")
+        return Outcome(
+            StepState.LOST,
+            reason=ending.error or "its supervising process was killed; how it ended is unknown",
+        )
     if ending.cause in ("stop", "kill"):
         return Outcome(StepState.ABORTED, reason="stopped")
     if ending.cause == "waiting":

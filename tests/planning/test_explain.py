@@ -75,7 +75,8 @@ def test_a_finding_has_its_place_its_weight_and_its_answer() -> None:
     plan = scene.plan(added)
     assert finding_line(plan.findings[0], plan) == line
     plan = scene.plan(added, allow("structure.add"))
-    assert finding_line(plan.findings[0], plan) == f"{line} (allowed)"
+    allowed = line.replace("refused", "would be refused")
+    assert finding_line(plan.findings[0], plan) == f"{allowed} (allowed)"
 
 
 def test_a_finding_without_a_place_names_none() -> None:

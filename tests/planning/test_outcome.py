@@ -28,7 +28,7 @@ def step(**policy: object) -> Step:
         (Ending(signal=15, cause="timeout"), StepState.FAILED, "timed out after 2.5 s"),
         (Ending(signal=15, cause="stop"), StepState.ABORTED, "stopped"),
         (Ending(exit_code=0, cause="kill"), StepState.ABORTED, "stopped"),
-        (Ending(cause="lost"), StepState.LOST, "its process vanished without a trace"),
+        (Ending(cause="lost"), StepState.LOST, "its supervising process was killed; how it ended is unknown"),
         (Ending(cause="lost", error="rebooted"), StepState.LOST, "rebooted"),
     ],
 )
