@@ -40,9 +40,8 @@ def _not_acknowledged(edit: Edit) -> Iterator[Finding]:
             message = (
                 f"step {step.name!r} is not idempotent, was started before ({state}), and would run again"
             )
-            hint = (
-                f"look what it has done; then say --ack {step.name}, or mark it: `dagfs mark RUN {step.name}`"
-            )
+            done = f"`dagfs mark RUN {step.name} succeeded -m WHY`"
+            hint = f"look what it has done; then say --ack {step.name}, or where it is done {done}"
             yield Finding(
                 ACK, Severity.REJECT, message, step.name, "idempotent", mark.line, mark.column, hint
             )
