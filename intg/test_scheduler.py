@@ -554,3 +554,22 @@ def _another_is_known(home: Home) -> None:
     count = status(home)["dags"]
     home.dag(f"other{count}", "steps: [{run: 'true'}]\n")
     eventually(lambda: status(home)["dags"] > count, "another file")
+
+
+def test_an_id_that_waits_in_a_queue_is_nobody_elses(home: Home) -> None:
+    home.dag("job", STEPS)
+    home.dagfs("enqueue", "job", "--queue", "slow", "--id", "r1").exits(0)
+    home.dagfs("run", "job", "--id", "r1").exits(5).in_one_line().says(
+        "waits in a queue", "dagfs queue rm r1"
+    )
+    for words in (("status", "r1"), ("stop", "r1"), ("logs", "r1")):
+        home.dagfs(*words).exits(4).in_one_line().says("still waits in a queue", "dagfs queue")
+    home.dagfs("runs", "--status", "queued").exits(0).says("`dagfs queue` lists it")
+    home.dagfs("wait", "r1", "--timeout", "0.2s").exits(124).says("not over after")
+    waiting = home.dagfs("wait", "r1", "--timeout", "0.2s", "--json").exits(124).json
+    assert [(each["run"], each["state"]) for each in waiting] == [("r1", "queued")]
+    home.dagfs("enqueue", "job", "--queue", "../x").exits(2).in_one_line().says("cannot name a queue")
+    following = home.start("wait", "r1")
+    scheduler = at_work(home)
+    following.wait().exits(0).says("r1", "succeeded")
+    finish(scheduler)

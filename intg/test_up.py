@@ -124,3 +124,11 @@ def test_what_cannot_begin_ends_it_at_once(home: Home) -> None:
         home.dagfs("up", "--port", port).exits(74).says("another server has it")
     home.dagfs("up", "--host", "0.0.0.0", "--port", "0", "--no-token").exits(2).says("it needs a token")
     assert not home.dagfs("scheduler", "--status", "--json").json["alive"]
+
+
+def test_a_taken_address_keeps_the_scheduler_from_beginning_too(home: Home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        home.dagfs("up", "--port", str(taken.getsockname()[1])).exits(74).says("cannot listen")
+    assert not (home.path / "runs/.scheduler/log.jsonl").exists()

@@ -20,3 +20,13 @@ def test_without_a_script_the_token_is_pasted(home: Home, browser: Browser) -> N
     with serving(home) as server, visiting(browser, server, java_script_enabled=False) as visitor:
         visitor.page.get_by_role("button", name="Sign out").click()
         expect(visitor.page.get_by_label("Token")).to_be_visible()
+
+
+def test_the_link_is_that_of_the_server_that_runs(home: Home) -> None:
+    with serving(home) as server:
+        link = home.dagfs("serve", "--link").exits(0).out
+        assert link.startswith(f"{server.url}/login#token=")
+        said = home.dagfs("serve", "--link", "view", "--json").exits(0).json
+        assert (said["url"], said["role"]) == (server.url, "view")
+    assert ":8090/" in home.dagfs("serve", "--link").exits(0).out
+    home.dagfs("serve", "--port", "99999").exits(2).in_one_line().says("no port")

@@ -13,6 +13,7 @@ from dagfs.engine.operations import require_dag
 from dagfs.engine.profiles import find_profile, is_path
 from dagfs.errors import ExitCode, Refused, UsageError
 from dagfs.scheduler.pulse import is_alive
+from dagfs.spec.schedule import can_name_queue
 from dagfs.spec.values import parse_assignments
 from dagfs.store.layout import new_run_id, valid_run_id
 from dagfs.store.waiting import Queue, Waiting
@@ -62,6 +63,8 @@ def run(command: Command) -> int:
     if not valid_run_id(entry.id):
         hint = "use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit"
         raise UsageError(f"{entry.id!r} cannot name a run", hint=hint)
+    if entry.queue and not can_name_queue(entry.queue):
+        raise UsageError(f"{entry.queue!r} cannot name a queue", hint="use letters, digits, _ . and -")
     ledger = ledger_of(engine.home)
     if engine.home.paths.run(entry.id).root.exists():
         raise Refused(f"run {entry.id} exists already", hint="choose another run id")

@@ -64,6 +64,8 @@ def run(command: Command) -> int:
         for each in found:
             output.line(each["run"])
     elif not found:
+        if RunState.QUEUED in options.status:
+            output.say("what waits for its turn is no run yet: `dagfs queue` lists it")
         output.say("no runs" + (" like that" if options.dag or options.status or options.since else " yet"))
     else:
         moment = now()

@@ -22,6 +22,7 @@ examples:
 It needs the extra `web`: pip install 'dagfs[web]'. SIGTERM and ^C end it; runs go on.
 exit codes: 0 ended as asked, 2 that address would be open to strangers, 74 it cannot be listened at
 """
+_PORT, _LAST_PORT = 8090, 65535
 _MODULES = {"server": "dagfs.web.server", "role": "dagfs.web.role"}
 """By name: `dagfs.web` stands beside this floor, and its libraries are an extra."""
 
@@ -41,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def add_server(parser: argparse.ArgumentParser) -> None:
     """The options of the server itself."""
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen [127.0.0.1]")
-    parser.add_argument("--port", type=int, default=8090, metavar="N", help="0 for any that is free [8090]")
+    parser.add_argument("--port", type=_port, metavar="N", help="0 for any that is free [8090]")
     parser.add_argument(
         "--unix", default="", metavar="PATH", help="listen at a socket instead, for you alone"
     )
@@ -62,12 +63,23 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to {_LAST_PORT}")
+    return int(text)
+
+
+def port(options: argparse.Namespace) -> int:
+    """The port that was asked for, or the usual one."""
+    return _PORT if options.port is None else int(options.port)
+
+
 def run(command: Command) -> int:
     options, server = command.options, module("server")
     home = read_home(root(command))
     address = server.Address(
         options.host,
-        options.port,
+        port(options),
         options.unix,
         tuple(options.host_name),
         options.tls_cert,
@@ -79,7 +91,9 @@ def run(command: Command) -> int:
     if not options.no_token:
         tokens, made = server.read_tokens(home, renew=options.new_tokens)
     if options.link:
-        return _link(command, server, address, tokens)
+        is_said = options.port is not None or options.unix or options.host_name or options.behind_proxy
+        running = "" if is_said else server.running(home)
+        return _link(command, server, running or address.url(address.port), tokens)
     serving = server.Server(
         home, address, tokens, read_only=options.read_only, plugins=not options.no_plugins
     )
@@ -101,11 +115,15 @@ def module(name: str) -> Any:
         ) from None
 
 
-def _link(command: Command, server: Any, address: Any, tokens: Any) -> int:
+def _link(command: Command, server: Any, url: str, tokens: Any) -> int:
     if tokens is None:
         raise UsageError("without a token there is no link that signs in")
     role = module("role").Role[command.options.link.upper()]
-    command.output.line(server.link(address.url(address.port), tokens, role))
+    signs_in = server.link(url, tokens, role)
+    if command.options.json:
+        command.output.json({"url": url, "role": role.word, "link": signs_in}, indent=False)
+    else:
+        command.output.line(signs_in)
     return ExitCode.DONE
 
 

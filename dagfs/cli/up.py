@@ -10,7 +10,7 @@ from typing import Any
 from dagfs.cli.command import Command, add_json
 from dagfs.cli.output import Output, visible
 from dagfs.cli.place import root
-from dagfs.cli.serve import add_server, module
+from dagfs.cli.serve import add_server, module, port
 from dagfs.cli.upkeep import Member, Upkeep
 
 EXAMPLES = """
@@ -38,8 +38,9 @@ def run(command: Command) -> int:
     options, output = command.options, command.output
     base = ["-C", str(root(command)), *(["--no-plugins"] if options.no_plugins else [])]
     scheduler = [*base, "scheduler", *(["--stop-runs"] if options.stop_runs else [])]
-    web = _Web([*base, "serve", "--json", *_server_words(options)], options.port, renews=options.new_tokens)
-    members = (Member("scheduler", lambda: scheduler, tells=True), Member("web", web.words, heard=web.hear))
+    web = _Web([*base, "serve", "--json", *_server_words(options)], port(options), renews=options.new_tokens)
+    # The address first: where that is taken, no scheduler begins.
+    members = (Member("web", web.words, heard=web.hear), Member("scheduler", lambda: scheduler, tells=True))
 
     def ready() -> None:
         _tell(output, web.said, as_json=options.json)

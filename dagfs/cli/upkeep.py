@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -61,16 +62,16 @@ class Upkeep:
         self._selector = selectors.DefaultSelector()
         self._told: socket.socket | None = None
         self._ending = self._is_told = False
+        self._to_begin = deque(members)
         self._code = 0
 
     def run(self) -> int:
         """Until SIGINT or SIGTERM; an exit code. One that cannot even begin ends all, with its code."""
         with self._signals(), self._notices():
-            for member in self._members:
-                self._start(member)
+            self._begin_next()
             while not self._ending:
                 self._wait()
-                for member in self._members:
+                for member in self._begun():
                     self._look_after(member)
             self._systemd.tell("STOPPING=1")
             self._end()
@@ -134,12 +135,21 @@ class Upkeep:
 
     def _is_now_ready(self, member: Member) -> None:
         member.is_ready = member.was_ready = True
+        self._begin_next()
         if not self._is_told and all(each.is_ready for each in self._members):
             self._is_told = True
             self._ready()
             self._systemd.tell("READY=1")
 
     # -- members --------------------------------------------------------------------------------
+
+    def _begin_next(self) -> None:
+        """One after the other: what cannot begin is found out before the next has done anything."""
+        if self._to_begin and not self._ending:
+            self._start(self._to_begin.popleft())
+
+    def _begun(self) -> list[Member]:
+        return [each for each in self._members if each not in self._to_begin]
 
     def _start(self, member: Member) -> None:
         env = {name: value for name, value in os.environ.items() if name not in _OF_THE_SERVICE}
@@ -163,7 +173,7 @@ class Upkeep:
             self._selector.register(member.process.stdout, selectors.EVENT_READ, self._printed(member))
 
     def _wait(self) -> None:
-        pauses = [each.again_at - time.monotonic() for each in self._members if each.process is None]
+        pauses = [each.again_at - time.monotonic() for each in self._begun() if each.process is None]
         for key, _ in self._selector.select(max(0.0, min(pauses)) if pauses else None):
             key.data(key.fileobj)
 

@@ -13,6 +13,8 @@ from dagfs.cli.span import seconds_of
 from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
+from dagfs.model.state import RunState
+from dagfs.store.layout import valid_run_id
 from dagfs.store.owner import holder
 
 EXAMPLES = """
@@ -37,9 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     options, home = command.options, reading(command)
     limit = seconds_of(options.timeout, "--timeout") if options.timeout else None
-    wanted = list(dict.fromkeys(home.store.find(each) for each in options.runs))
+    is_time_left = _clock(limit)
+    queued = _await_begin(home, options.runs, is_time_left)
+    wanted = list(dict.fromkeys(home.store.find(each) for each in options.runs if each not in queued))
     found: dict[str, View] = {}
-    for run_id, view in _endings(home, wanted, _clock(limit)):
+    for run_id, view in _endings(home, wanted, is_time_left):
         found[run_id] = view
         if not options.json:
             command.output.line(f"{run_id}  {command.output.state(view.state, view.run.last.reason)}")
@@ -47,10 +51,11 @@ def run(command: Command) -> int:
     if options.json:
         for run_id in late:
             found[run_id] = view_run(home.store, run_id)
-        command.output.json([_document(found[run_id], run_id in late) for run_id in wanted])
-    elif late:
-        command.output.say(f"not over after {options.timeout}: {', '.join(late)}")
-    if late:
+        documents = [_document(found[run_id], run_id in late) for run_id in wanted]
+        command.output.json([*documents, *map(_queued_document, queued)])
+    elif late or queued:
+        command.output.say(f"not over after {options.timeout}: {', '.join((*late, *queued))}")
+    if late or queued:
         return ExitCode.TIMED_OUT
     return worst(code_of(view.state) for view in found.values())
 
@@ -59,6 +64,23 @@ def _clock(limit: float | None) -> Callable[[], bool]:
     """Says whether there is time left."""
     end = None if limit is None else time.monotonic() + limit
     return lambda: end is None or time.monotonic() < end
+
+
+def _await_begin(home: Reading, runs: list[str], is_time_left: Callable[[], bool]) -> list[str]:
+    """Wait until none of them waits in a queue; those that still do when no time is left."""
+    while queued := [each for each in dict.fromkeys(runs) if _is_queued(home, each)]:
+        if not is_time_left():
+            return queued
+        time.sleep(_POLL_SEC)
+    return []
+
+
+def _is_queued(home: Reading, name: str) -> bool:
+    return valid_run_id(name) and home.paths.scheduler.waiting(name).root.is_dir()
+
+
+def _queued_document(run_id: str) -> dict[str, object]:
+    return {"run": run_id, "state": str(RunState.QUEUED), "reason": "waits in a queue", "timed_out": True}
 
 
 def _endings(home: Reading, runs: list[str], is_time_left: Callable[[], bool]) -> Iterator[tuple[str, View]]:

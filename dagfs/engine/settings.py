@@ -113,6 +113,8 @@ def _zone(value: Any) -> str:
 
 def _queues(value: Any) -> tuple[tuple[str, int], ...]:
     if isinstance(value, str):
+        if not all("=" in word for word in value.split()):
+            raise TypeError("must be a map from queue to a number of runs, in a variable `one=1 two=4`")
         pairs = [word.partition("=")[::2] for word in value.split()]
         value = {name: int(limit) if limit.isdecimal() else limit for name, limit in pairs}
     if not isinstance(value, dict):

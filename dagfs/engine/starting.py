@@ -23,7 +23,7 @@ from dagfs.engine.reading import reading_options
 from dagfs.engine.signals import postponed
 from dagfs.engine.valuation import evaluate, source_of
 from dagfs.engine.work import Work
-from dagfs.errors import SpecError, UsageError
+from dagfs.errors import Refused, SpecError, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.run import Actor, AttemptHeader, RunHeader
 from dagfs.model.spelling import get_close_matches
@@ -126,6 +126,11 @@ def start_run(
         raise UsageError(
             f"{request.id!r} cannot name a run",
             hint="use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit",
+        )
+    if request.id and not request.captured and engine.home.paths.scheduler.waiting(request.id).root.exists():
+        raise Refused(
+            f"run {request.id} waits in a queue",
+            hint=f"choose another id, or take it out with `dagfs queue rm {request.id}`",
         )
     spec = request.captured or _from_file(engine, request)
     reading = parse(spec.text, spec.source, options=spec.options)

@@ -104,7 +104,7 @@ def parse_cron(text: str) -> Cron:
     if len(words) != 5:
         more = "; seconds and years are not supported" if len(words) in (6, 7) else ""
         raise ValueError(
-            f"it has {len(words)} fields, not five (minute, hour, day, month, day of the week){more}"
+            f"it needs five fields (minute, hour, day, month, day of the week), and has {len(words)}{more}"
         )
     return _parse(text, words)
 

@@ -126,10 +126,15 @@ class Scheduler:
                 self._pass_over(dag, instant, why)
         else:
             if due.stops:
-                self._launcher.stop(self._dispatch.active(dag.name))
+                self._stop(dag, self._dispatch.active(dag.name), "its schedule says stop")
             for place, instant in enumerate(due.starts):
                 self._start(track, instant, instant in due.restarts, first=place == 0)
         track.watermark = max(until, track.watermark)
+
+    def _stop(self, dag: Shelved, runs: list[str], why: str) -> None:
+        self._launcher.stop(runs)
+        for run in runs:
+            self._ledger.note("stopping", dag=dag.name, run=run, reason=why)
 
     def _tell_missed(self, track: Track, due: Due) -> None:
         if len(due.missed) > _NOTED_ONE_BY_ONE or due.more_missed:
@@ -156,7 +161,7 @@ class Scheduler:
             return
         active = self._dispatch.active(dag.name)
         if restart:
-            self._launcher.stop(active)
+            self._stop(dag, active, "its schedule says restart")
             self._dispatch.hold(job, active, dag.schedule.restart_wait_sec if active else 0)
         elif not active or dag.schedule.overlap == "allow":
             self._dispatch.admit(job)
@@ -175,7 +180,7 @@ class Scheduler:
     def _overlap(self, job: Job, dag: Shelved, active: list[str], instant: datetime, first: bool) -> None:
         policy = dag.schedule.overlap
         if policy == "cancel":
-            self._launcher.stop(active)
+            self._stop(dag, active, "a later one is due, and overlap is cancel")
             self._dispatch.drop_held(dag.name)
             self._dispatch.hold(job, active)
         elif policy in ("queue", "latest"):

@@ -135,15 +135,21 @@ class Reader:
 
     def integers(self, node: Node, what: str) -> tuple[int, ...]:
         """A whole number, or a list of them, negative ones allowed; nothing is an empty list."""
-        found: list[int] = []
         items = node.items if isinstance(node, Sequence) else (node,)
-        for item in items:
-            value = resolve(item.text) if isinstance(item, Scalar) else ""
-            if isinstance(value, int) and not isinstance(value, bool):
-                found.append(value)
-            elif value is not None:
-                self.error(item.mark, f"{what} must be a whole number or a list of them, not {kind(item)}")
-        return tuple(found)
+        read = (self._integer(item, f"{what} must be a whole number or a list of them") for item in items)
+        return tuple(value for value in read if value is not None)
+
+    def integer(self, node: Node, what: str) -> int:
+        """A whole number, which may be negative; nothing is 0."""
+        return self._integer(node, f"{what} must be a whole number") or 0
+
+    def _integer(self, node: Node, rule: str) -> int | None:
+        value = resolve(node.text) if isinstance(node, Scalar) else ""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if value is not None:
+            self.error(node.mark, f"{rule}, not {kind(node)}")
+        return None
 
     def mapping(self, node: Node, what: str) -> Mapping | None:
         """The node if it is a map; otherwise a problem."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dagfs.model.cron import parse_cron
+from dagfs.model.dag import RetryPolicy
 from dagfs.model.schedule import ACTIONS, CATCHUP, OVERLAP, START, Retention, Schedule, Timetable
 from dagfs.spec import keys
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
@@ -32,11 +33,11 @@ def scheduling(reader: Reader, fields: Fields) -> dict[str, Any]:
         said["catchup"] = "all"
     values: dict[str, Any] = {"schedule": Schedule(**said)}
     if "retry_policy" in fields:
-        values["retry_policy"] = retry_policy(reader, fields["retry_policy"])
+        values["retry_policy"] = _retry_policy(reader, fields["retry_policy"])
     if "queue" in fields:
         values["queue"] = _queue_name(reader, fields["queue"])
     if "priority" in fields:
-        values["priority"] = next(iter(reader.integers(fields["priority"].value, "priority")), 0)
+        values["priority"] = reader.integer(fields["priority"].value, "priority")
     if "max_active_runs" in fields:
         values["max_active_runs"] = _at_least_none(reader, fields["max_active_runs"])
     kept = {
@@ -189,12 +190,28 @@ def _one_of(*choices: str, also: dict[str, str] | None = None) -> Callable[[Read
 
 def _at_least_none(reader: Reader, entry: Entry) -> int:
     """A whole number; a negative one, as 0, says that there is no limit."""
-    return max(0, next(iter(reader.integers(entry.value, entry.key)), 0))
+    return max(0, reader.integer(entry.value, entry.key))
+
+
+def _retry_policy(reader: Reader, entry: Entry) -> RetryPolicy:
+    policy = retry_policy(reader, entry)
+    if policy.exit_code:
+        reader.error(
+            entry.value.mark,
+            "the retry_policy of the DAG itself has no exit_code: a run ends without one",
+            "give exit_code in the retry_policy of the steps",
+        )
+    return policy
+
+
+def can_name_queue(name: str) -> bool:
+    """Letters, digits, `_`, `.` and `-`, at most 64."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) is not None
 
 
 def _queue_name(reader: Reader, entry: Entry) -> str:
     name = reader.string(entry.value, entry.key).strip()
-    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+    if name and not can_name_queue(name):
         reader.error(entry.value.mark, f"'{name}' cannot name a queue", "use letters, digits, _ . and -")
     return name
 

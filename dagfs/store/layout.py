@@ -362,6 +362,11 @@ class WebPaths:
         """The secrets that open it, for the user alone."""
         return self.root / "tokens.json"
 
+    @property
+    def address(self) -> Path:
+        """Where a server listens, and which process that is."""
+        return self.root / "address.json"
+
 
 @frozen
 class HomePaths:

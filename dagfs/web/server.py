@@ -19,9 +19,10 @@ from types import FrameType
 import uvicorn
 
 from dagfs.engine.home import Home
-from dagfs.errors import DagfsError, ExitCode, UsageError
+from dagfs.errors import DagfsError, ExitCode, StoreError, UsageError
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, read_bytes
+from dagfs.store.process import Identity, identity, is_alive
 from dagfs.web.app import build
 from dagfs.web.commands import Commands
 from dagfs.web.guard import Gate
@@ -127,6 +128,16 @@ def read_tokens(home: Home, *, renew: bool = False) -> tuple[Tokens, bool]:
     return tokens, True
 
 
+def running(home: Home) -> str:
+    """Where a server of this home listens on this machine; empty where none does."""
+    path = home.paths.web.address
+    try:
+        said = decode_document(read_bytes(path), path)
+        return str(said["url"]) if is_alive(Identity.from_data(said["process"])) else ""
+    except (DagfsError, FileNotFoundError, KeyError, TypeError, AttributeError):
+        return ""
+
+
 def link(url: str, tokens: Tokens, role: Role) -> str:
     """The address that signs a browser in. What is behind `#` is sent to no server, and is in no log."""
     return f"{url}/login#token={tokens.values[role]}"
@@ -140,7 +151,7 @@ class Server:
     ) -> None:
         """Take the address. UsageError, DagfsError where it cannot be had."""
         check(address, has_token=tokens is not None)
-        self._address = address
+        self._home, self._address = home, address
         self._socket = _listen(address)
         self.port = 0 if address.unix else int(self._socket.getsockname()[1])
         site = Site(
@@ -183,6 +194,7 @@ class Server:
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; `ready` is called once it answers."""
+        self._be_found()
         logging.getLogger("dagfs.web").setLevel(logging.INFO)
         server = _Uvicorn(self._config, self._ending)
         try:
@@ -193,6 +205,17 @@ class Server:
             self._socket.close()
             if self._address.unix:
                 Path(self._address.unix).unlink(missing_ok=True)
+
+    def _be_found(self) -> None:
+        """Write down where it listens, for `running`; where the disk takes nothing, it is not found."""
+        me = identity(os.getpid())
+        disk, paths = Disk(), self._home.paths.web
+        # A store that is not there yet is not made for that.
+        with suppress(StoreError, FileNotFoundError):
+            disk.make_dir(paths.root)
+            disk.replace(
+                paths.address, encode_document({"url": self.url, "process": me.as_data() if me else {}})
+            )
 
     async def _serve(self, server: uvicorn.Server, ready: Callable[[], None]) -> None:
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket]))

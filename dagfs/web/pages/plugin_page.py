@@ -40,6 +40,8 @@ async def show(request: Request) -> Response:
 
 
 def _shown(request: Request, found: PluginPage, answer: dict[str, Any]) -> Response:
+    # A file's name may hold what is no text, and no page can show that.
+    answer = json.loads(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
     status = int(answer["status"])
     if answer["template"]:
         name = f"{found.loader}//{answer['template']}"
