@@ -149,3 +149,36 @@ def test_several_commands_without_a_shell_run_in_turn_until_one_fails(home: Home
     word = "two  blanks; $(touch here)"
     assert home.log("a") == f"<{word}>" + "".join(f"<{n}>" for n in ("one", *range(2, 10))) + f" {word}\n"
     assert not list(home.path.rglob("here"))
+
+
+@pytest.mark.parametrize("key", ["run", "command"])
+@pytest.mark.parametrize("more", ["", "shell: /bin/bash"], ids=["no shell", "the DAG's shell"])
+def test_a_text_of_several_lines_is_run_by_its_first(home: Home, key: str, more: str) -> None:
+    home.dag(
+        "lines",
+        f"""
+        {more}
+        params: {{P: "7"}}
+        steps:
+          - name: python
+            {key}: |
+              #!/usr/bin/env python3
+              import os
+              print("python", 6 * ${{P}}, os.environ["P"])
+          - name: own
+            shell: /bin/sh
+            {key}: |
+              #!/usr/bin/env python3
+              echo shell $P
+          - name: one
+            {key}: "#!/usr/bin/env python3"
+          - |
+            #!/usr/bin/env python3
+            print("bare")
+        """,
+    )
+    home.dagfs("run", "lines").exits(0)
+    assert home.log("python") == "python 42 7\n"
+    assert home.log("own") == "shell 7\n"
+    logs = [path.read_text() for path in home.run.glob("attempts/1/steps/*/stdout.log")]
+    assert "bare\n" in logs

@@ -17,6 +17,8 @@ from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, is_nothing, 
 from dagfs.spec.reader import Fields, Reader
 
 _LOGS = ("separate", "merged")
+_RUN_FILES = ("shell", "docker", "ssh")
+"""Executors that run a script by its `#!` line."""
 
 
 def shell_words(reader: Reader, entry: Entry) -> tuple[str, ...]:
@@ -301,6 +303,7 @@ class StepReader:
             if made is not None:
                 draft.values["executor"] = made
         self.around.complete(draft.values)
+        _file_interpreted(draft)
 
     @staticmethod
     def _is_busy(fields: Fields) -> bool:
@@ -329,6 +332,21 @@ class StepReader:
         ):
             key = "command" if self.reader.dialect.name == "dagu1" else "run"
             self.reader.error(draft.mark, f"{where} has nothing to run", f"give it {key}: or script:")
+
+
+def _file_interpreted(draft: Draft) -> None:
+    """Make a script of a command of several lines whose `#!` line says what runs it.
+
+    As for a script, only the step's own shell stands before that line.
+    """
+    values = draft.values
+    made, lines = values.get("executor") or Executor(), values.get("command", ())
+    if made.type not in _RUN_FILES or "shell" in values or "script" in values or len(lines) != 1:
+        return
+    if lines[0].startswith("#!") and "\n" in lines[0].strip():
+        values["script"] = values.pop("command")[0]
+        found = {name.replace("command", "script", 1): mark for name, mark in draft.marks.items()}
+        draft.marks |= {name: mark for name, mark in found.items() if name.startswith("script")}
 
 
 def _is_empty(node: Node) -> bool:
