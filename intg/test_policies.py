@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from intg.home import Home
 
 
@@ -242,3 +244,87 @@ def test_a_step_that_cannot_start_says_why(home: Home) -> None:
     for step in ("cwd", "cmd", "shell", "ref"):
         assert home.dagfs("logs", "@", step).code in (0, 4)
     home.dagfs("retry").exits(1)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'condition: "${SEEN}", expected: "3"',
+        "condition: 'test \"$SEEN\" = 3'",
+        'condition: "${poll.outputs.SEEN}", expected: "3"',
+    ],
+)
+@pytest.mark.parametrize("dialect", ["dagu1", "dagu2"])
+def test_a_repetition_ends_by_what_its_own_try_put_out(home: Home, condition: str, dialect: str) -> None:
+    text = f"""
+        steps:
+          - name: poll
+            command: echo x >> "$DAG_DESK/count"; wc -l < "$DAG_DESK/count"
+            output: SEEN
+            repeatPolicy: {{repeat: until, {condition}, intervalSec: 0.01, limit: 6}}
+        """
+    home.dag("poll", text if dialect == "dagu1" else text.replace("Policy", "_policy").replace("Sec", "_sec"))
+    home.dagfs("run", "poll").exits(0)
+    assert len(home.lines("count")) == 3
+    assert home.status()["steps"]["poll"]["outputs"] == {"SEEN": "3"}
+
+
+UNREADY = {
+    "a folder that is a file": "working_dir: DESK/file, run: 'true'",
+    "a folder of nothing": "working_dir: '${NOPE}', run: 'true'",
+    "an output that is not there": "outputs: [X], run: 'true'",
+    "an output that is too large": "output: X, run: echo 123456789",
+    "a value that is no code": "run: 'print(\"${P}\")', shell: python3",
+    "items with one key": "foreach: {items: [{k: a}, {k: a}], key: k, steps: [run: 'true']}",
+    "a precondition without an answer": "run: 'true', preconditions: {condition: '${X:?gone}', expected: a}",
+}
+
+
+@pytest.mark.parametrize("keys", UNREADY.values(), ids=UNREADY)
+def test_any_failure_is_one_that_a_run_may_go_on_after(home: Home, keys: str) -> None:
+    (home.path.parent / "file").write_text("")
+    keys = keys.replace("DESK", str(home.path.parent))
+    home.dag(
+        "unready",
+        f"""
+        max_output_size: 5
+        params: {{P: 'a"b'}}
+        steps:
+          - {{id: passed, {keys}, continue_on: failed}}
+          - {{id: marked, {keys}, continue_on: {{failure: true, mark_success: true}}}}
+          - {{id: coded, {keys}, continue_on: {{exit_code: [0, 1]}}}}
+          - {{id: behind_passed, run: "true", depends: passed}}
+          - {{id: behind_marked, run: "true", depends: marked}}
+          - {{id: behind_coded, run: "true", depends: coded}}
+        """,
+    )
+    home.dagfs("run", "unready").exits(1)
+    assert home.states() == {
+        "passed": "failed",
+        "marked": "succeeded",
+        "coded": "failed",
+        "behind_passed": "succeeded",
+        "behind_marked": "succeeded",
+        "behind_coded": "upstream_failed",
+    }
+
+
+def test_a_step_that_does_not_put_out_what_it_declares_is_tried_again(home: Home) -> None:
+    home.dag(
+        "late",
+        """
+        steps:
+          - id: late
+            run: test "$DAGFS_TRY" -lt 3 || echo X=ready >> "$DAGFS_OUTPUT"
+            outputs: [X]
+            retry_policy: {limit: 5}
+          - id: after
+            run: echo "${late.outputs.X}"
+            depends: late
+          - {id: never, run: "true", outputs: [X], retry_policy: {limit: 2, exit_code: [0, 1]}}
+        """,
+    )
+    home.dagfs("run", "late").exits(1).says("↻ late output X: the step has not written it")
+    assert home.status()["steps"]["late"]["tries"] == 3
+    assert home.status()["steps"]["never"]["tries"] == 1, "it has no exit code that failed"
+    assert home.log("after") == "ready\n"

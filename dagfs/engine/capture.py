@@ -17,7 +17,8 @@ from dagfs.errors import DagfsError, StoreError
 from dagfs.model.dag import Dag, OutputField, Step
 from dagfs.model.run import StepRun
 from dagfs.model.state import StepState
-from dagfs.model.value import field, frozen
+from dagfs.model.value import field, frozen, replace
+from dagfs.planning.outcome import Ending, by_itself
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, file_sha256
 from dagfs.store.layout import AttemptPaths, StepPaths
@@ -88,9 +89,25 @@ def leavings(dag: Dag, paths: StepPaths, state: StepRun) -> Leavings:
         paths.output_file(state.tries),
         state.offsets,
         limit=dag.max_output_size,
-        is_complete=state.state is StepState.SUCCEEDED,
         has_secrets=bool(dag.secrets),
     )
+
+
+def put_out(
+    step: Step, ending: Ending, left: Leavings, given: Mapping[str, str] | None = None
+) -> tuple[Ending, dict[str, str]]:
+    """What one try that ended so put out, `given` included; where that cannot be kept, it failed for that.
+
+    What the step declares must be there only if it did well by itself, whatever `continue_on` makes of it.
+    """
+    state = by_itself(step, ending).state
+    if not (state.is_success or state is StepState.FAILED):
+        return ending, {}
+    try:
+        found = collect_outputs(step, replace(left, is_complete=state.is_success))
+    except (OutputRefused, StoreError) as refused:
+        return replace(ending, error=refused.message), {}
+    return ending, {**(given or {}), **found}
 
 
 def collect_outputs(step: Step, left: Leavings) -> dict[str, str]:

@@ -38,11 +38,20 @@ class Conditions:
         self._setting, self._step = workplace.setting, workplace.step
         self._embedded: Mapping[str, str] = {}
         """What the commands in the step's values printed, by their text."""
+        self._left: tuple[int | None, Mapping[str, str]] | None = None
+        """How a try ended and what it put out, while somebody asks whether it is to be repeated."""
 
     def variables(self, try_: int) -> StepEnvironment:
         """The variables of one try, with what the commands in its values printed."""
         outputs = self._ledger.outputs_before("" if self._workplace.handler else self._step.name)
-        return self._workplace.environment(try_, outputs, self._ledger.step_runs(), self._embedded)
+        runs = self._ledger.step_runs()
+        if self._left is not None:
+            exit_code, own = self._left
+            outputs = {**outputs, **own}
+            if not self._workplace.handler:
+                state = replace(runs[self._step.name], exit_code=exit_code, outputs=own)
+                runs = {**runs, self._step.name: state}
+        return self._workplace.environment(try_, outputs, runs, self._embedded)
 
     def first_unmet(self, conditions: Sequence[Condition]) -> Generator[Wish, Ending, str]:
         """The text of the first condition that does not hold, or `""`."""
@@ -52,10 +61,15 @@ class Conditions:
                 return condition.eval or condition.condition
         return ""
 
-    def is_met(self, policy: RepeatPolicy, try_: int) -> Generator[Wish, Ending, bool]:
-        """Whether the condition of a repetition holds after this try."""
+    def is_met(
+        self, policy: RepeatPolicy, try_: int, ending: Ending, outputs: Mapping[str, str]
+    ) -> Generator[Wish, Ending, bool]:
+        """Whether the condition of a repetition holds after this try, which it may speak of."""
         asked = Condition(policy.condition, policy.expected, eval=policy.condition)
-        return (yield from self._holds(asked, "repeat", try_))
+        self._left = ending.exit_code, outputs
+        met = yield from self._holds(asked, "repeat", try_)
+        self._left = None
+        return met
 
     def embed(self, try_: int) -> Generator[Wish, Ending, None]:
         """Run the commands within the step's own values, so that each try sees what they print (Dagu 1)."""

@@ -24,12 +24,12 @@ from dagfs.engine.wish import Attach, Sleep, Start, Steps, Wish
 from dagfs.engine.workplace import Setting, Workplace, try_token
 from dagfs.errors import DagfsError
 from dagfs.model import event as ev
-from dagfs.model.dag import ContinueOn, Step
+from dagfs.model.dag import Step
 from dagfs.model.run import StepRun, Word
 from dagfs.model.state import StepState
-from dagfs.model.value import field, frozen, replace
+from dagfs.model.value import field, frozen
 from dagfs.planning.frontier import Outcome
-from dagfs.planning.outcome import Ending, judge, may_repeat, repeat_wait, retry_wait
+from dagfs.planning.outcome import Ending, by_itself, judge, may_repeat, repeat_wait, retry_wait
 from dagfs.planning.profile import placed, placement
 from dagfs.planning.routing import passed_over
 from dagfs.spec.values import expand
@@ -122,8 +122,8 @@ class Execution:
             end = yield from self._run()
         except _REFUSALS as error:
             message, hint = _in_words(error)
-            ending = Ending(error=f"{message} ({hint})" if hint else message)
-            end = _End(Outcome(StepState.FAILED, reason=message), ending)
+            said = Ending(error=f"{message} ({hint})" if hint else message)
+            end = _End(judge(self.step, Ending(error=message)), said)
         # Not within the try: a journal that cannot be written says nothing about the step.
         self._finish(end)
         return end.outcome
@@ -151,25 +151,25 @@ class Execution:
             if unmet:
                 return _End(Outcome(StepState.SKIPPED, reason=f"precondition not met: {unmet}"))
         while True:
-            ending = yield from self._one_try()
+            ending, outputs = self._put_out((yield from self._one_try()))
             if self._ledger.is_stopping():
-                return self._cut_short(ending)
+                return self._cut_short(ending, outputs)
             pause = self._retry(ending)
             if pause is None:
-                pause = yield from self._repeat(ending)
+                pause = yield from self._repeat(ending, outputs)
                 if self._ledger.is_stopping():
-                    return self._cut_short(ending)
+                    return self._cut_short(ending, outputs)
             if pause is None:
-                return self._end(ending)
+                return self._end(ending, outputs)
             yield pause
             if self._ledger.is_stopping():
                 return _End(Outcome(StepState.ABORTED, reason="stopped between two tries"), ending)
 
-    def _cut_short(self, ending: Ending) -> _End:
+    def _cut_short(self, ending: Ending, outputs: Mapping[str, str]) -> _End:
         """The end of a step that was to be stopped as its newest try ended: what may go on is not done."""
         if may_repeat(self.step.repeat_policy, self._tries, ending):
             return _End(Outcome(StepState.ABORTED, reason="stopped between two tries"), ending)
-        return self._end(ending)
+        return self._end(ending, outputs)
 
     # --- tries
 
@@ -261,18 +261,18 @@ class Execution:
             "try": self._tries,
             "exit_code": ending.exit_code,
             "until": self._ledger.utc_in(wait),
-            "reason": judge(replace(self.step, continue_on=ContinueOn()), ending).reason,
+            "reason": by_itself(self.step, ending).reason,
         }
         return Sleep(wait, ((ev.STEP_RETRYING, data),))
 
-    def _repeat(self, ending: Ending) -> Generator[Wish, Ending, Sleep | None]:
+    def _repeat(self, ending: Ending, outputs: Mapping[str, str]) -> Generator[Wish, Ending, Sleep | None]:
         """The pause before a step that ended is run again, or None."""
         policy = self.step.repeat_policy
         if not policy.mode:
             return None
         met = False
         if policy.condition:
-            met = yield from self._conditions.is_met(policy, self._tries)
+            met = yield from self._conditions.is_met(policy, self._tries, ending, outputs)
         wait = repeat_wait(policy, self._tries, ending, met)
         self._manner = Manner.OVER
         return None if wait is None else Sleep(wait)
@@ -282,31 +282,26 @@ class Execution:
 
     # --- the end
 
-    def _leavings(self, is_complete: bool) -> capture.Leavings:
+    def _put_out(self, ending: Ending) -> tuple[Ending, Mapping[str, str]]:
+        """What the newest try put out, and how it ended for that."""
+        if ending.cause != "waiting":
+            self._errand.sum_up(self._logs)
+        return capture.put_out(self.step, ending, self._leavings(), self._errand.outputs())
+
+    def _leavings(self) -> capture.Leavings:
         return capture.Leavings(
             self._logs,
             self._logs.output_file(self._tries),
             self._offsets,
             cwd=self._workplace.cwd,
             limit=self._setting.dag.max_output_size,
-            is_complete=is_complete,
             expand=lambda text: expand(text, self._variables().scope),
             redactor=self._setting.values.redactor,
         )
 
-    def _end(self, ending: Ending) -> _End:
+    def _end(self, ending: Ending, outputs: Mapping[str, str]) -> _End:
         """Judge the last try and keep what it left."""
-        if ending.cause != "waiting":
-            self._errand.sum_up(self._logs)
         outcome = judge(self.step, ending, self._printed())
-        outputs: dict[str, str] = {}
-        if outcome.state.is_success or outcome.state is StepState.FAILED:
-            try:
-                left = self._leavings(outcome.state.is_success)
-                outputs = self._errand.outputs() | capture.collect_outputs(self.step, left)
-            except capture.OutputRefused as refused:
-                outcome = Outcome(StepState.FAILED, reason=refused.message)
-                ending = replace(ending, error=refused.message)
         paths = self._workplace.paths
         self._workplace.make_folder(paths.root)
         if self._setting.strict:

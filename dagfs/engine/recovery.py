@@ -9,10 +9,7 @@ from typing import Any
 
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.capture import (
-    OutputRefused,
-    collect_outputs,
     earliest_change,
-    leavings,
     read_manifest,
     write_manifest,
     write_outputs,
@@ -23,7 +20,7 @@ from dagfs.engine.proposal import Proposal
 from dagfs.engine.tree import kill_by_token, stop_shim
 from dagfs.engine.view import View, view_run
 from dagfs.engine.workplace import try_token
-from dagfs.errors import DagfsError, Refused, StoreError
+from dagfs.errors import DagfsError, Refused
 from dagfs.model import event as ev
 from dagfs.model.run import Attempt, StepRun
 from dagfs.model.state import RunState, StepState
@@ -164,15 +161,9 @@ def _record_end(engine: Engine, claim: Claim, journal: JournalWriter, view: View
         "exit_code": step.exit_code,
         "signal": step.signal,
     }
-    if step.state in (StepState.SUCCEEDED, StepState.FAILED):
-        try:
-            outputs = collect_outputs(dag.by_name[name], leavings(dag, logs, step))
-        except (OutputRefused, StoreError) as refused:
-            outputs = {}
-            data |= {"state": StepState.FAILED, "reason": refused.message, "error": refused.message}
-        # Outside: a disk that is full now says nothing about the step.
-        sha256 = write_outputs(disk, own, outputs)
-        data |= {"outputs": outputs, "outputs_sha256": sha256} if outputs else {}
+    data |= {"error": step.error} if step.error else {}
+    sha256 = write_outputs(disk, own, step.outputs)
+    data |= {"outputs": dict(step.outputs), "outputs_sha256": sha256} if step.outputs else {}
     began = earliest_change(seconds(step.started) or time.time())
     inputs = _announced(logs) if dag.by_name[name].inputs.files else None
     write_manifest(disk, own, logs.artifacts, claim.paths.work, began, strict=False, inputs=inputs)

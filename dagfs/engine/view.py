@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dagfs.engine.capture import Leavings, OutputRefused, collect_outputs
-from dagfs.errors import StoreError
-from dagfs.model.dag import Step
+from dagfs.engine.capture import leavings, put_out
+from dagfs.model.dag import Dag, Step
 from dagfs.model.run import Run, StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.value import field, frozen, replace
-from dagfs.planning.frontier import Outcome
 from dagfs.planning.outcome import Ending, judge, may_repeat
 from dagfs.store.layout import StepPaths
 from dagfs.store.logs import follow
@@ -71,7 +69,7 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
             continue
         folder = paths.attempt(step.log_attempt).step(step.name)
         record = read(folder.record(step.tries))
-        steps[step.name] = found = _as_found(folder, dag.by_name[step.name], step, record)
+        steps[step.name] = found = _as_found(dag, folder, dag.by_name[step.name], step, record)
         if record is not None and record.is_running:
             orphans[step.name] = record
         elif record is not None and found.state.is_settled:
@@ -80,7 +78,7 @@ def view_run(store: RunStore, run_id: str, *, held: bool = False) -> View:
     for state in waiting:
         folder = paths.attempt(state.log_attempt).handler(state.name)
         record = read(folder.record(state.tries))
-        handlers[state.name] = _as_found(folder, dag.handler_on[state.name], state, record)
+        handlers[state.name] = _as_found(dag, folder, dag.handler_on[state.name], state, record)
         if record is not None and record.is_running:
             alive[state.name] = record
     still = run.state.is_over or run.state is RunState.WAITING
@@ -110,7 +108,7 @@ def _why_open(below: list[str]) -> str:
     return f"its engine died; child {first}{more} still running"
 
 
-def _as_found(folder: StepPaths, step: Step, state: StepRun, record: Record | None) -> StepRun:
+def _as_found(dag: Dag, folder: StepPaths, step: Step, state: StepRun, record: Record | None) -> StepRun:
     """The state of a step or handler by its record, for one that the journal has under way."""
     if record is None or (record.exit and record.exit.cause == NOT_BEGUN):
         reason = "its engine died before it began"
@@ -122,18 +120,15 @@ def _as_found(folder: StepPaths, step: Step, state: StepRun, record: Record | No
         reason = "its engine died before it was repeated"
         exit_code = left.exit_code if left else None
         return replace(state, state=StepState.RETRYING, reason=reason, exit_code=exit_code)
-    outcome = judge(step, ending(record), _printed(folder, step, state))
-    outputs: dict[str, str] = {}
-    try:
-        outputs = collect_outputs(step, Leavings(folder, folder.output_file(state.tries), state.offsets))
-    except (OutputRefused, StoreError) as refused:
-        outcome = Outcome(StepState.FAILED, reason=refused.message)
+    ended, outputs = put_out(step, ending(record), leavings(dag, folder, state))
+    outcome = judge(step, ended, _printed(folder, step, state))
     return replace(
         state,
         unrecorded=True,
         outputs=outputs,
         state=outcome.state,
         reason=outcome.reason,
+        error=ended.error or None,
         tolerated=outcome.tolerated,
         exit_code=left.exit_code if left else None,
         signal=left.signal if left else None,

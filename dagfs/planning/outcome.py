@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from dagfs.model.dag import Condition, RepeatPolicy, RetryPolicy, Step
+from dagfs.model.dag import Condition, ContinueOn, RepeatPolicy, RetryPolicy, Step
 from dagfs.model.pattern import BadPattern, found_in
 from dagfs.model.state import StepState
-from dagfs.model.value import frozen
+from dagfs.model.value import frozen, replace
 from dagfs.planning.frontier import Outcome
 
 _LONGEST_TEXT = 1 << 20
@@ -57,6 +58,11 @@ def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
     return Outcome(StepState.FAILED, tolerated=True, reason=f"{reason}, tolerated by continue_on")
 
 
+def by_itself(step: Step, ending: Ending) -> Outcome:
+    """The step's outcome as if it had no `continue_on`."""
+    return judge(replace(step, continue_on=ContinueOn()), ending)
+
+
 def _why_failed(step: Step, ending: Ending) -> str:
     if ending.cause == "timeout":
         return f"timed out after {step.timeout_sec:g} s"
@@ -69,16 +75,21 @@ def _why_failed(step: Step, ending: Ending) -> str:
 
 def _tolerated(step: Step, ending: Ending, printed: str) -> bool:
     policy = step.continue_on
-    if policy.failure or (ending.exit_code is not None and ending.exit_code in policy.exit_code):
+    if policy.failure or _failed_with(policy.exit_code, ending):
         return True
     return any(matches(pattern, printed, whole_line=False) for pattern in policy.output)
+
+
+def _failed_with(codes: Sequence[int], ending: Ending) -> bool:
+    """Whether it failed with one of these. An exit 0 is the code of no failure, whatever failed behind it."""
+    return bool(ending.exit_code) and ending.exit_code in codes
 
 
 def retry_wait(policy: RetryPolicy, retries: int, ending: Ending) -> float | None:
     """Seconds until the next try after `retries` earlier ones, or None where none follows."""
     if retries >= policy.limit or ending.cause in (*_ENDS_IT, "timeout", "unmet"):
         return None
-    if policy.exit_code and ending.exit_code not in policy.exit_code:
+    if policy.exit_code and not _failed_with(policy.exit_code, ending):
         return None
     return _wait(policy.interval_sec, policy.backoff, policy.max_interval_sec, retries)
 
