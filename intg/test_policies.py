@@ -328,3 +328,48 @@ def test_a_step_that_does_not_put_out_what_it_declares_is_tried_again(home: Home
     assert home.status()["steps"]["late"]["tries"] == 3
     assert home.status()["steps"]["never"]["tries"] == 1, "it has no exit code that failed"
     assert home.log("after") == "ready\n"
+
+
+def test_a_value_whose_command_failed_is_known_to_nobody(home: Home) -> None:
+    home.dag(
+        "unknown",
+        """
+        steps:
+          - {id: empty, run: "true", preconditions: {eval: "$(exit 3)", expected: ""}}
+          - {id: rest, run: "true", preconditions: {eval: "x$(nosuchcmd)", expected: "x"}}
+          - {id: negated, run: "true", preconditions: {eval: "`exit 3`", expected: "y", negate: true}}
+          - {id: known, run: "true", preconditions: {eval: "x$(true)", expected: "x"}}
+        """,
+    )
+    home.dagfs("run", "unknown").exits(0)
+    assert home.states() == {
+        "empty": "skipped",
+        "rest": "skipped",
+        "negated": "skipped",
+        "known": "succeeded",
+    }
+
+
+def test_a_parameter_whose_command_fails_ends_the_run_before_it_begins(home: Home) -> None:
+    home.dag("eval", 'params: [{name: P, eval: "$(exit 3)"}]\nsteps: [run: "true"]\n')
+    said = home.dagfs("run", "eval").exits(3)
+    said.says("params P: the command '$(exit 3)' failed with 3")
+    assert home.runs() == []
+
+
+def test_dagu_1_has_nothing_for_an_unset_variable_in_a_condition(home: Home) -> None:
+    home.dag(
+        "unset",
+        """
+        type: graph
+        maxActiveSteps: 1
+        steps:
+          - {name: bare, command: "true", precondition: {condition: "$UNSET_X", expected: ""}}
+          - {name: pattern, command: "true", precondition: {condition: "${UNSET_X}", expected: "re:^$"}}
+          - {name: part, command: "true", precondition: {condition: "x${UNSET_X}", expected: "x"}}
+          - {name: other, command: "true", precondition: {condition: "${UNSET_X}", expected: "x"}}
+          - {name: failed, command: "true", precondition: {condition: "`exit 3`", expected: ""}}
+        """,
+    )
+    home.dagfs("run", "unset").exits(0)
+    assert [name for name, state in home.states().items() if state == "skipped"] == ["other", "failed"]

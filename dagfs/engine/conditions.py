@@ -86,7 +86,9 @@ class Conditions:
         text = condition.eval or condition.condition
         runs = bool(condition.eval) or self._setting.dag.dialect == "dagu1"
         if condition.expected is not None and not (runs and ("`" in text or "$(" in text)):
-            return condition_met(condition, None, expand(text, self.variables(try_).scope))
+            keep = self._setting.dag.dialect != "dagu1"
+            value = expand(text, self.variables(try_).scope, keep_unknown=keep)
+            return condition_met(condition, None, value)
         if condition.expected is not None:
             # It expands commands without reading quotes, and values stay variables.
             text = here_document(text)

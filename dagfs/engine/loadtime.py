@@ -52,10 +52,9 @@ class LoadShell:
         try:
             out, err = process.communicate(timeout=self.timeout_sec)
         except subprocess.TimeoutExpired:
-            raise CommandFailed(
-                f"the command {_told(text)} did not end within {self.timeout_sec:g} s",
-                hint="load_timeout_sec in dagfs.yaml gives it more time",
-            ) from None
+            why = f"did not end within {self.timeout_sec:g} s"
+            hint = "load_timeout_sec in dagfs.yaml gives it more time"
+            raise CommandFailed(f"the command {_told(text)} {why}", hint=hint, why=why) from None
         finally:
             # Whatever it left behind goes with it.
             with suppress(OSError):
@@ -63,9 +62,8 @@ class LoadShell:
             process.wait()
         if process.returncode:
             said = " ".join(err.decode("utf-8", "replace").split())[:_LONGEST_TOLD]
-            raise CommandFailed(
-                f"the command {_told(text)} failed with {process.returncode}" + (f": {said}" if said else "")
-            )
+            why = f"failed with {process.returncode}" + (f": {said}" if said else "")
+            raise CommandFailed(f"the command {_told(text)} {why}", why=why)
         if len(out) > _LARGEST:
             raise CommandFailed(f"the command {_told(text)} printed more than {_LARGEST} bytes")
         return out.decode("utf-8", "surrogateescape")

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from dagfs.errors import DagfsError
 from dagfs.model.dag import Param, Step, Variable
+from dagfs.model.excerpt import one_line
 from dagfs.model.value import frozen, replace
 from dagfs.spec.posix import Unset
-from dagfs.spec.shelltext import ValueRefused, rewrite_shell
+from dagfs.spec.shelltext import ValueRefused, rewrite_shell, substitutions
 from dagfs.spec.values import Scope, expand
 
 Command = Callable[[str, Mapping[str, str], Mapping[str, str]], str]
@@ -25,7 +26,11 @@ _END = "DAGFS_END_OF_TEXT"
 
 
 class CommandFailed(DagfsError):
-    """A command in a value did not end with 0, or not in time."""
+    """A command in a value did not end with 0, or not in time; `why` is what is said behind its text."""
+
+    def __init__(self, message: str, *, hint: str | None = None, why: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.why = why
 
 
 class Unevaluable(DagfsError):
@@ -62,7 +67,12 @@ class Evaluator:
 
     def evaluated(self, text: str, scope: Scope) -> str:
         """A text whose backquotes and `$(…)` are run by a shell: that of `eval:`."""
-        return self._command(here_document(text), scope)
+        try:
+            return self._command(here_document(text), scope)
+        except CommandFailed as error:
+            # What was run is not quite what the author wrote.
+            said = f"the command {one_line(text, 60)!r} {error.why}" if error.why else error.message
+            raise CommandFailed(said, hint=error.hint) from error
 
     def _data(self, text: str, scope: Scope) -> str:
         return expand(text, scope, keep_unknown=self.keep_unknown, quote=self.backquotes)
@@ -78,11 +88,20 @@ class Evaluator:
 
 
 def here_document(text: str) -> str:
-    """Shell text that prints `text` with its commands and variables expanded, and no quote read."""
+    """Shell text that prints `text` with its commands and variables expanded, and no quote read.
+
+    It ends with the first of its commands that fails: a here-document alone would hide that.
+    """
+    first, rest, place = "", "", 0
+    for number, (start, stop) in enumerate(substitutions(text), 1):
+        first += f'DAGFS_C{number}="{text[start:stop]}" || exit\n'
+        rest += f"{text[place:start]}${{DAGFS_C{number}}}"
+        place = stop
+    rest += text[place:]
     end = _END
-    while end in text:
+    while end in rest:
         end += "_"
-    return f"cat <<{end}\n{text}\n{end}\n"
+    return f"{first}cat <<{end}\n{rest}\n{end}\n"
 
 
 def embedding_texts(step: Step) -> Iterator[str]:

@@ -86,6 +86,13 @@ def rewrite_shell(
     return _Walk(text, table).run(), table.values
 
 
+def substitutions(text: str) -> list[tuple[int, int]]:
+    """Where commands stand in a text that is read like a here-document; those within `${…}` are left out."""
+    walk = _Walk(text, _Table(Scope(), ()), "here")
+    walk.run()
+    return walk.commands
+
+
 @mutable
 class _Table:
     """Which variable stands for which reference."""
@@ -139,6 +146,9 @@ class _Walk:
     frames: list[_Frame] = field(default_factory=list)
     pending: list[tuple[str, bool, bool]] = field(default_factory=list)
     """Here-documents whose text is still to come: delimiter, quoted, tabs stripped."""
+    began: int = 0
+    commands: list[tuple[int, int]] = field(default_factory=list)
+    """Where substitutions begin and end that stand in nothing else."""
 
     def run(self) -> str:
         """Walk the whole text."""
@@ -154,6 +164,8 @@ class _Walk:
         self.place += length
 
     def _open(self, length: int, frame: _Frame) -> None:
+        if len(self.frames) == 1:
+            self.began = self.place
         self._take(length)
         self.frames.append(frame)
 
@@ -170,6 +182,8 @@ class _Walk:
         elif word == frame.end and not frame.cases:
             self._take(1)
             self.frames.pop()
+            if len(self.frames) == 1 and frame.kind == "command":
+                self.commands.append((self.began, self.place))
         elif word == '"' and frame.kind != "here":
             self._open(1, _Frame('"', "double", quoted=True))
         elif word == "'" and not frame.quoted:

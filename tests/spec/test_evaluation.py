@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Mapping
 
 import pytest
@@ -101,3 +103,30 @@ def test_what_ran_before_is_put_in_by_its_text() -> None:
 
 def test_a_here_document_ends_where_the_text_does() -> None:
     assert here_document("DAGFS_END_OF_TEXT").startswith("cat <<DAGFS_END_OF_TEXT_\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "out"),
+    [
+        ('"$(echo "a  b")" `echo \'c  d\'` $V ${V:-x}', 0, '"a  b" c  d v v'),
+        ("$(exit 3)", 3, ""),
+        ("a $(exit 3) $(true)", 3, ""),
+        ("`exit 4`x", 4, ""),
+        ("\\$(exit 3) \\`no\\` '$(echo x)'", 0, "$(exit 3) `no` 'x'"),
+        ("$((1 + 2)) $( (echo sub) )", 0, "3 sub"),
+        ("$(case x in x) echo in;; esac) $(cat <<X\n)`echo h`\nX\n)", 0, "in )h"),
+        ("$(echo $(echo deep; exit 5))", 0, "deep"),
+        ("100% of DAGFS_END_OF_TEXT", 0, "100% of DAGFS_END_OF_TEXT"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_here_document_ends_with_the_first_command_that_fails(
+    shell: str, text: str, code: int, out: str
+) -> None:
+    done = subprocess.run(
+        [shell, "-c", here_document(text)],
+        env={"V": "v", "PATH": os.defpath},
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.decode().strip()) == (code, out)
