@@ -1,5 +1,7 @@
 """Files as Dagu's users have them: base.yaml, several documents, actions, and what validate says of them."""
 
+import textwrap
+
 from intg.home import Home
 
 
@@ -76,3 +78,34 @@ def test_a_wrong_base_yaml_is_named(home: Home) -> None:
     (home.path / "base.yaml").write_text("evn: [A: b]\n")
     home.dag("any", "steps: [echo a]")
     home.dagfs("run", "any").exits(3).says("base.yaml:1:1: error: unknown key 'evn' in base.yaml")
+
+
+def test_backquotes_that_only_dagu_1_would_run_are_remarked_on(home: Home) -> None:
+    text = textwrap.dedent(
+        """
+        params: DAY="`date +%Y`"
+        env: [{WHO: "`whoami`"}]
+        steps:
+          - name: get
+            type: http
+            config: {body: "`date`"}
+            command: GET http://localhost/`id`
+            preconditions: [{condition: "`date +%u`", expected: "1"}, "test -n `id`"]
+          - name: show
+            env: {HOST: "`hostname`"}
+            command: echo `date` \\`
+        """
+    )
+    home.dag("both", text)
+    found = home.dagfs("validate", "both", "--json").exits(0).json
+    lines = [each["line"] for each in found if "backquotes" in each["message"]]
+    assert lines == [1, 2, 6, 8, 10], found
+    home.dagfs("validate", "both").exits(0).says(
+        "note: these backquotes are text; Dagu 1 runs", "dialect: dagu1"
+    )
+    dagu = home.path.parent / "dagu" / "dags"
+    dagu.mkdir(parents=True)
+    (dagu / "other.yaml").write_text(text)
+    told = home.dagfs("import", "dagu", str(dagu)).exits(0)
+    told.says("other, read as dagu2", "other.yaml:3:13: note: these backquotes are text", "1 read")
+    home.dagfs("validate", "--dialect", "dagu1", "both").exits(0).never_says("backquotes")

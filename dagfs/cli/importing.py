@@ -81,7 +81,7 @@ def _report(command: Command, found: Survey) -> None:
     for arrival in ((found.base,) if found.base else ()) + found.dags:
         sign, style = _SIGNS[arrival.word]
         output.line(f"{output.styled(sign, style)} {visible(shown(arrival.source))}  {_about(arrival)}")
-        output.problems(list(arrival.problems))
+        output.problems([*arrival.problems, *arrival.remarks])
     for arrival in found.others:
         if arrival.word != "read":
             output.line(

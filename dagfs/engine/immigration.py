@@ -38,6 +38,8 @@ class Arrival:
     """The DAG's name; empty for other files."""
     dialect: str = ""
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    """Where the other dialect would have understood it in another way."""
     schedule: tuple[str, ...] = ()
     is_suspended: bool = False
     is_guess: bool = False
@@ -121,6 +123,7 @@ def _dag(engine: Engine, home: DaguHome, path: Path, options: Options, *, linked
         name,
         reading.dialect,
         problems,
+        reading.remarks,
         tuple(map(str, dag.schedule.entries)) if dag else (),
         home.is_suspended(path, name),
         reading.is_guess,
@@ -219,7 +222,7 @@ def _arrival_data(each: Arrival) -> dict[str, Any]:
         **({"dag": each.dag, "dialect": each.dialect} if each.dag else {}),
         **({"schedule": list(each.schedule)} if each.schedule else {}),
         **({"suspended": True} if each.is_suspended else {}),
-        "problems": [_problem_data(problem) for problem in each.problems],
+        "problems": [_problem_data(problem) for problem in (*each.problems, *each.remarks)],
     }
 
 

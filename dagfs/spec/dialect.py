@@ -13,6 +13,7 @@ from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence
 
 SETTINGS = ("auto", "dagu1", "dagu2")
 TYPES = ("chain", "graph")
+_BACKQUOTED = re.compile(r"(?<!\\)`[^`]*`")
 _NO_DAG = re.compile(r"\S\s+\S|[|;&<>()'\"*]")
 """What the name of a DAG does not hold, and most commands do."""
 
@@ -93,7 +94,38 @@ def remarks(roots: Sequence_[Node], dialect: Dialect) -> Iterator[tuple[Mark, st
     for entry in (entry for step in _steps(root) for entry in step.entries if entry.key == "run"):
         message = "run: is read as shell text; in Dagu 1 it names a sub-DAG"
         yield entry.mark, message, "write command: for a command, and call: for a sub-DAG"
-        return
+        break
+    for text in _run_by_dagu1(root):
+        if _BACKQUOTED.search(text.text):
+            message = "these backquotes are text; Dagu 1 runs what is in them"
+            hint = (
+                "say dialect: dagu1 in dagfs.yaml; in Dagu 2 eval: of a parameter or a precondition runs them"
+            )
+            yield text.mark, message, hint
+
+
+def _run_by_dagu1(root: Mapping) -> Iterator[Scalar]:
+    """Every text outside of commands in which Dagu 1 runs backquotes, under keys that both dialects have."""
+    for key in ("params", "env", "preconditions"):
+        yield from _texts(root.get(key), key)
+    for step in _steps(root):
+        for key in ("env", "config", "preconditions"):
+            yield from _texts(step.get(key), key)
+
+
+def _texts(node: Node | None, key: str) -> Iterator[Scalar]:
+    if isinstance(node, Scalar):
+        yield from () if key == "preconditions" else (node,)
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _texts(item, key)
+    elif isinstance(node, Mapping) and key == "preconditions":
+        # Without a text that is expected, both run it as a command.
+        found = node.get("condition") if node.get("expected") is not None else None
+        yield from (found,) if isinstance(found, Scalar) else ()
+    elif isinstance(node, Mapping):
+        for entry in node.entries:
+            yield from () if entry.key == "eval" else _texts(entry.value, key)
 
 
 def _count(node: Node | None) -> int:
