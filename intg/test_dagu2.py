@@ -552,12 +552,15 @@ def test_what_is_collected_must_be_there(home: Home) -> None:
           - id: each
             foreach:
               items: [x]
-              steps: [{id: one, run: 'true'}]
-              collect: {gone: "${steps.one.outputs.GONE}"}
+              steps: [{id: one, run: echo 1, output: HERE}]
+              collect: {here: "${HERE}", gone: "${steps.one.outputs.GONE}"}
         """,
     )
     home.dagfs("run", "lost").exits(1)
     home.dagfs("status").says("collect gone of item 0", "${steps.one.outputs.GONE}")
+    home.edit(("${steps.one.outputs.GONE}", "<${HERE}>"))
+    home.dagfs("retry").exits(0)
+    assert home.status()["steps"]["each"]["outputs"] == {"here": '["1"]', "gone": '["<1>"]'}
 
 
 def test_a_sub_dag_gets_parameters_and_gives_outputs(home: Home) -> None:

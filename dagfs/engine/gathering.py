@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import cast
 
 from dagfs.engine.call import ChildEnd
 from dagfs.model.dag import Step, Variable
+from dagfs.model.reference import references
 from dagfs.model.value import replace
 from dagfs.spec.scope import Scope, StepRef, unresolved
 from dagfs.spec.values import expand
@@ -25,8 +26,12 @@ def collect(step: Step, ends: Sequence[ChildEnd], scope: Scope) -> list[dict[str
         if end.state.is_success:
             order = end.order
             given = {**order.given, "foreach.index": str(place), "foreach.key": order.key}
+            outputs = {name: value for each in end.steps.values() for name, value in each.outputs.items()}
             there = replace(
-                scope, given={**scope.given, **given}, steps=ChainMap(_open(end.steps), _open(scope.steps))
+                scope,
+                variables={**scope.variables, **outputs},
+                given={**scope.given, **given},
+                steps=ChainMap(_open(end.steps), _open(scope.steps)),
             )
             found.append({each.name: _handed_on(each, order.key, there) for each in wanted})
     return found
@@ -38,9 +43,19 @@ def _open(steps: Mapping[str, StepRef]) -> MutableMapping[str, StepRef]:
 
 
 def _handed_on(wanted: Variable, key: str, scope: Scope) -> str:
-    for said in unresolved(wanted.value, scope):
+    for said in (*unresolved(wanted.value, scope), *_unknown(wanted.value, scope)):
         raise ValueError(f"collect {wanted.name} of item {key}: nothing is called {said}")
     return expand(wanted.value, scope)
+
+
+def _unknown(text: str, scope: Scope) -> Iterator[str]:
+    """The references without a path that would stay as they are: no shell reads them behind this."""
+    for each in references(text):
+        said = text[each.start : each.end]
+        escaped = each.start > 0 and text[each.start - 1] == "\\"
+        # `${X-word}` looks like a name; where it is none, it expands all the same.
+        if not (each.path or escaped) and scope.find(each) is None and expand(said, scope) == said:
+            yield said
 
 
 def lists(step: Step, collected: Sequence[Mapping[str, str]], limit: int) -> dict[str, str]:

@@ -75,9 +75,19 @@ def test_items_that_went_well_hand_on_texts_that_name_them_and_their_steps() -> 
     }
 
 
+def test_an_output_of_a_step_of_the_item_is_known_by_its_plain_name() -> None:
+    step = each("a", collect="${N}$N \\${N} ${X:-none} ${N-x} ${OUTER}")
+    collected = collect(step, [end(made(step)[0], N="1")], Scope({"N": "outer", "OUTER": "$N"}))
+    assert collected == [{"got": "11 ${N} none 1 $N"}]
+
+
 def test_what_is_not_there_or_too_much_is_told() -> None:
     step = each("a", collect="${steps.one.outputs.GONE}")
     with pytest.raises(ValueError, match="collect got of item 0: nothing is called"):
         collect(step, [end(made(step)[0])], Scope())
+    for text in ("${GONE}", "$GONE"):
+        named = each("a", collect=text)
+        with pytest.raises(ValueError, match=r"collect got of item 0: nothing is called \$.*GONE"):
+            collect(named, [end(made(named)[0], N="1")], Scope())
     with pytest.raises(ValueError, match="more than 10 bytes"):
         lists(step, [{"got": "x" * 20}], 10)
