@@ -123,7 +123,9 @@ class Execution:
         except _REFUSALS as error:
             message, hint = _in_words(error)
             said = Ending(error=f"{message} ({hint})" if hint else message)
-            end = _End(judge(self.step, Ending(error=message)), said)
+            # While it is being stopped nothing is to go on for it, and nothing is to count as done.
+            judged = by_itself if self._ledger.is_stopping() else judge
+            end = _End(judged(self.step, Ending(error=message)), said)
         # Not within the try: a journal that cannot be written says nothing about the step.
         self._finish(end)
         return end.outcome
