@@ -47,8 +47,13 @@ def violations(
     typed = {name: as_json(value, described.get(name, {})) for name, value in values.items()}
     absent = {violation.name for violation in found}
     for param in params:
-        if param.schema and param.name in typed and param.name not in absent and _was_given(param, values):
-            found += _against(param.schema, typed[param.name], param.name)
+        if not param.schema or param.name not in typed:
+            continue
+        fits = _against(param.schema, typed[param.name], param.name)
+        if param.name in absent or not _was_given(param, values):
+            # Without a value only the rules themselves can be wrong.
+            fits = (each for each in fits if each.is_schema)
+        found += fits
     if together and not found:
         # A value that is not there is no value, so that `required` can say so.
         whole = {

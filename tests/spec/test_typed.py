@@ -162,6 +162,14 @@ def test_a_value_that_does_not_fit_is_told_in_words(schema: dict[str, Any], text
     assert (found.name, found.message) == ("p", message)
 
 
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize("pattern", ["(", "(?=x)"])
+def test_rules_that_are_none_are_named_without_a_value_too(pattern: str, required: bool) -> None:
+    found = violations([Param("p", required=required, schema={"pattern": pattern})], {}, {"p": ""})
+    assert [each.is_schema for each in found if not each.is_missing] == [True]
+    assert not violations([Param("p", schema={"pattern": "^v"})], {}, {"p": ""})
+
+
 def test_a_pattern_cannot_be_made_to_take_for_ever() -> None:
     (found,) = violations([Param("p", "d", schema={"pattern": "^(a+)+$"})], {}, {"p": "a" * 50_000 + "!"})
     assert "does not fit" in found.message
