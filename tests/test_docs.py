@@ -198,7 +198,7 @@ def dagu_actions_part(_: PluginManager) -> str:
     special = {
         "exec": ("a program, no shell", "`command`, `args`"),
         "log.write": ("a command that prints it", "`message`"),
-        "wait.duration": ("`sleep`", "`duration`"),
+        "wait.duration": ("the program `sleep`", "`duration`"),
         "outputs.write": ("`noop`, with outputs", "`values`"),
     }
     for name in actions.known_actions():

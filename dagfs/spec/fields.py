@@ -253,7 +253,8 @@ _STEP = {
     "id": Field("A short word for `depends` and references such as `${id.stdout}`.", "text"),
     "description": Field("What the step is for, for people.", "text"),
     "command": Field(
-        "Shell text. A list is several texts: each in a shell of its own, in turn, until one fails.",
+        "Shell text. A list is several texts: each in a shell of its own, in turn, until one fails. A text "
+        "of several lines that begins with `#!` is run as a `script`.",
         "texts",
         example="command: ./extract.sh --since ${date}",
     ),
@@ -324,8 +325,8 @@ _STEP = {
         example="inputs: [transform.sh, lib/**/*.py]",
     ),
     "script": Field(
-        "A text that goes into a file and is run by its `#!` line, else by the shell. With a `command` "
-        "beside it, that is the interpreter.",
+        "A text that goes into a file and is run by the step's own shell, else its `#!` line, else the DAG's "
+        "shell. With a `command` beside it, that is the interpreter.",
         "text",
         example='command: python3\nscript: |\n  print("hello")',
     ),
@@ -334,7 +335,8 @@ _STEP = {
     "working_dir": Field("Where the step starts; relative to the DAG's.", "text", "the DAG's"),
     "env": Field("Variables of this step; values may use parameters, the DAG's `env` and outputs.", "env"),
     "depends": Field(
-        "The steps it waits for, by name or id. `depends: []` takes a step out of a chain.",
+        "The steps it waits for, by name or id. In 1.x `depends: []` takes a step out of a chain; in 2.x a "
+        "chain takes none.",
         "texts",
         "in a chain the step before",
         "depends: [extract, check]",
