@@ -124,6 +124,29 @@ def test_a_step_that_failed_meanwhile_runs_again(orphaned: Home) -> None:
     assert orphaned.lines("count") == ["before", "slow", "slow", "after"]
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_step_that_ended_meanwhile_without_its_output_is_judged_as_ever(home: Home, code: int) -> None:
+    wait = f'echo on; until test -e "$DAG_DESK/go"; do sleep 0.02; done; exit {code}'
+    home.dag(
+        "job",
+        f"""
+        steps:
+          - {{id: passed, run: '{wait}', outputs: [X], continue_on: failed}}
+          - {{id: marked, run: '{wait}', outputs: [X], continue_on: {{failure: true, mark_success: true}}}}
+          - {{id: after, run: "true", depends: [passed, marked]}}
+        """,
+    )
+    engine = home.start("run", "job")
+    engine.until(lambda: home.log("passed") and home.log("marked"), "the first lines of both")
+    engine.kill()
+    end_of_slow(home)
+    steps = home.dagfs("status", "--json").json["steps"]
+    assert (steps["passed"]["state"], steps["marked"]["state"]) == ("failed", "succeeded")
+    assert steps["passed"]["reason"].startswith("exit 3" if code else "output X: the step has not")
+    home.dagfs("retry")
+    assert home.states() == {"passed": "failed", "marked": "succeeded", "after": "succeeded"}
+
+
 def test_an_edit_of_the_running_step_is_refused(orphaned: Home) -> None:
     orphaned.edit(("slow ends", "slow has ended"))
     before = orphaned.listing()
