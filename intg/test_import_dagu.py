@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,38 @@ def test_a_dry_run_says_what_would_become_of_each_file_and_writes_nothing(home: 
     said.says("key 'logDir' is not used", "dagfs has no executor 'chat'", "1 refused")
     said.never_says("hidden", "there is no sub-DAG")
     assert home.listing() == before
+
+
+def test_files_that_are_links_are_copied_as_kubernetes_mounts_them(home: Home) -> None:
+    dags = home.file("mounted") / "dags"
+    (dags / "..2026").mkdir(parents=True)
+    (dags / "..data").symlink_to("..2026")
+    files = {"etl.yaml": "steps: [{run: ./load.sh}]\n", "load.sh": "echo hi\n"}
+    for name, text in files.items():
+        (dags / "..2026" / name).write_text(text)
+        (dags / name).symlink_to(f"..data/{name}")
+    (dags / "zz.yaml").write_text("steps: [{run: x}]\n")
+    (dags.parent / "..base").write_text("env: [A: 1]\n")
+    (dags.parent / "base.yaml").symlink_to("..base")
+    home.dagfs("import", "dagu", str(dags.parent)).exits(0).says("3 read").never_says("symbolic")
+    assert {name: (home.path / "dags" / name).read_text() for name in files} == files
+    assert not (home.path / "dags/etl.yaml").is_symlink()
+    assert (home.path / "base.yaml").read_text() == "env: [A: 1]\n"
+    home.dagfs("import", "dagu", str(dags.parent)).exits(0).says("here already")
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_the_others_come(home: Home) -> None:
+    dags = home.file("broken") / "dags"
+    dags.mkdir(parents=True)
+    # Regular files by their mode, which nobody can read from their beginning.
+    (dags / "a.yaml").symlink_to("/proc/self/mem")
+    (dags / "b.yaml").write_text("steps: [{run: x}]\n")
+    os.mkfifo(dags / "pipe.txt")
+    (dags / "loop").symlink_to("loop")
+    home.dagfs("import", "dagu", str(dags.parent)).exits(3).says(
+        "a.yaml not brought in", "cannot read", "1 refused"
+    )
+    assert sorted(path.name for path in (home.path / "dags").iterdir()) == ["b.yaml"]
 
 
 def test_a_home_is_copied_with_what_its_dags_use(home: Home, dagu: Path) -> None:

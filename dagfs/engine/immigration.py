@@ -19,7 +19,7 @@ from dagfs.model.value import field, frozen
 from dagfs.spec.parse import Options, parse
 from dagfs.store import dags
 from dagfs.store.dagu import DaguHome
-from dagfs.store.files import read_bytes
+from dagfs.store.files import open_regular, read_bytes
 from dagfs.store.ledger import Ledger
 
 NEW, SAME, REFUSED, TAKEN = "new", "same", "refused", "taken"
@@ -80,7 +80,7 @@ def survey(engine: Engine, home: DaguHome, dialect: str = "", *, linked: bool = 
     """What is there, and what would become of it. With `linked` the folder stays where it is."""
     base = _base(engine, home)
     options = reading_options(engine.home, dialect, executors=engine.plugins.executors)
-    if home.base is not None and base is not None and base.fate is not REFUSED:
+    if home.base is not None and base is not None and base.fate != REFUSED:
         options = _with_base(options, home.base)
     arrivals = tuple(_dag(engine, home, path, options, linked=linked) for path in home.files())
     others = () if linked else tuple(_other(engine, home, path) for path in home.companions())
@@ -94,6 +94,8 @@ def _with_base(options: Options, path: Path) -> Options:
 def _base(engine: Engine, home: DaguHome) -> Arrival | None:
     if home.base is None:
         return None
+    if unread := _unreadable(home.base):
+        return Arrival(home.base, engine.home.paths.base, REFUSED, problems=(unread,))
     options = reading_options(engine.home, executors=engine.plugins.executors)
     # A DAG that says nothing shows what is wrong with base.yaml alone.
     reading = parse(b"steps: [{name: a, command: a}]\n", "", options=_with_base(options, home.base))
@@ -108,8 +110,7 @@ def _dag(engine: Engine, home: DaguHome, path: Path, options: Options, *, linked
     try:
         reading = parse(dags.read(path), str(path), options=options)
     except DagfsError as error:
-        problem = Problem(str(path), 0, 0, error.message, error.hint)
-        return Arrival(path, target, REFUSED, path.stem, problems=(problem,))
+        return Arrival(path, target, REFUSED, path.stem, problems=(_told(path, error),))
     dag = reading.dag
     own = tuple(each for each in reading.problems if each.file == str(path))
     problems = (*own, *executor_problems(engine, dag, str(path)), *_call_problems(engine, home, dag, path))
@@ -143,14 +144,37 @@ def _other(engine: Engine, home: DaguHome, path: Path) -> Arrival:
     if path.stat().st_size > _LARGEST_COMPANION:
         problem = Problem(str(path), 0, 0, "it is too large to be copied", "copy it yourself")
         return Arrival(path, target, REFUSED, problems=(problem,))
+    if unread := _unreadable(path):
+        return Arrival(path, target, REFUSED, problems=(unread,))
     return Arrival(path, target, _fate(path, target))
+
+
+def _unreadable(path: Path) -> Problem | None:
+    """What keeps a file from being copied, before anything is."""
+    try:
+        fd = open_regular(path.resolve())
+    except FileNotFoundError:
+        return Problem(str(path), 0, 0, "it is not there any more")
+    except DagfsError as error:
+        return _told(path, error)
+    os.close(fd)
+    return None
+
+
+def _told(path: Path, error: DagfsError) -> Problem:
+    return Problem(str(path), 0, 0, error.message, error.hint)
+
+
+def _bytes(path: Path) -> bytes:
+    """A file of Dagu's home; its links are followed, for Kubernetes mounts files as links."""
+    return read_bytes(path.resolve())
 
 
 def _fate(source: Path, target: Path) -> str:
     if not os.path.lexists(target):
         return NEW
     try:
-        return SAME if read_bytes(source) == read_bytes(target) else TAKEN
+        return SAME if _bytes(source) == read_bytes(target) else TAKEN
     except (OSError, DagfsError):
         return TAKEN
 
@@ -192,7 +216,7 @@ def _copy(engine: Engine, arrival: Arrival) -> None:
     for folder in reversed(target.parents):
         if folder.is_relative_to(engine.home.paths.root):
             disk.make_dir(folder)
-    data = read_bytes(arrival.source)
+    data = _bytes(arrival.source)
     try:
         if os.access(arrival.source, os.X_OK):
             disk.write_program(target, data)

@@ -10,7 +10,7 @@ from pathlib import Path
 from dagfs.errors import NotFound, UsageError
 from dagfs.model.spelling import get_close_matches
 from dagfs.store.capture import LARGEST_SPEC, too_large
-from dagfs.store.files import open_regular
+from dagfs.store.files import open_regular, store_error
 from dagfs.store.layout import HomePaths
 
 _PIECE = 1 << 16
@@ -107,6 +107,8 @@ def read(path: Path) -> bytes:
         raise NotFound(f"no such file: {path}") from None
     try:
         data = _read(fd)
+    except OSError as error:
+        raise store_error("read", path, error) from error
     finally:
         os.close(fd)
     if len(data) > LARGEST_SPEC:
