@@ -18,7 +18,7 @@ def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Proble
     executors = engine.plugins.executors
     for step in (*dag.steps, *dag.handler_on.values()) if dag else ():
         executor = executors.get(step.executor.type)
-        for message in check_settings(executor, step) if executor else ():
+        for message in check_settings(executor, step, dag) if dag and executor else ():
             mark = step.mark("executor")
             passed_over = dag is not None and dag.dialect == "dagu1" and not isinstance(message, NoUse)
             severity = "warning" if passed_over else "error"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.request import failed
 from dagfs.engine.valuation import Values
 from dagfs.engine.workplace import executor_settings
 from dagfs.errors import Refused
@@ -54,7 +55,7 @@ def _site(terrain: Terrain, name: str, step: Step) -> Site | None:
         return None
     executor = terrain.engine.plugins.executors.get(now.executor.type)
     # Of an executor that a spec names and nobody brings, validation has warned.
-    wrong = _wrong(executor, now) if said or executor else ()
+    wrong = _wrong(executor, now, terrain.dag) if said or executor else ()
     sees = said.sees_files if said else None
     lacks = () if executor is None or sees else _unreached(terrain, executor, now, hides=sees is False)
     return Site(now.executor.type, then, terrain.profile.name if said else "", tuple(wrong), lacks)
@@ -93,12 +94,12 @@ def _named(dag: Dag, name: str) -> Step | None:
     return dag.by_name.get(name) or dag.handler_on.get(name.removeprefix("handler_on."))
 
 
-def _wrong(executor: Executor | None, step: Step) -> Sequence[str]:
+def _wrong(executor: Executor | None, step: Step, dag: Dag) -> Sequence[str]:
     """What speaks against the step in that place, before it is tried."""
     if executor is None:
         return [f"no plugin brings the executor {step.executor.type!r}"]
     missing = missing_for(executor, step.executor.config)
-    return [*check_settings(executor, step), *([missing] if missing else [])]
+    return [*check_settings(executor, step, dag), *([missing] if missing else [])]
 
 
 def missing_for(executor: Executor, config: Mapping[str, Any]) -> str:
@@ -106,20 +107,24 @@ def missing_for(executor: Executor, config: Mapping[str, Any]) -> str:
     try:
         return str(getattr(executor, "missing", _nothing)(config))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's, named and passed on as a problem
-        return f"executor {executor.name!r} failed: {type(error).__name__}: {error}"
+        return failed(executor, error)
 
 
 def _nothing(_config: Mapping[str, Any]) -> str:
     return ""
 
 
-def check_settings(executor: Executor, step: Step) -> Sequence[str]:
+def _no_problems(_step: Step, _dag_settings: Mapping[str, Any]) -> Sequence[str]:
+    return ()
+
+
+def check_settings(executor: Executor, step: Step, dag: Dag) -> Sequence[str]:
     """What an executor has against a step; where it fails at that, this is what there is to say."""
+    within = getattr(executor, "check_within", _no_problems)
     try:
-        return list(executor.check(step))
+        return [*executor.check(step), *within(step, executor_settings(dag))]
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's, named and passed on as a problem
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return [f"executor {executor.name!r} failed: {what}"]
+        return [failed(executor, error)]
 
 
 def _unreached(terrain: Terrain, executor: Executor, step: Step, *, hides: bool) -> tuple[Unreached, ...]:

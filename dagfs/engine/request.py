@@ -165,11 +165,16 @@ def prepare(executor: Executor, request: StepRequest) -> Process:
     except DagfsError:
         raise
     except (Exception, SystemExit) as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise StepUnready(f"executor {executor.name!r} failed: {what}") from error
+        raise StepUnready(failed(executor, error)) from error
     if wrong := _wrong(process) or _wrong_words([*process.cleanup, *process.at_end]):
         raise StepUnready(f"executor {executor.name!r} failed: {wrong}")
     return process
+
+
+def failed(executor: Executor, error: BaseException) -> str:
+    """What an executor raised, as one line. A ValueError says what is wrong; others have their kind told."""
+    what = str(error) if type(error) is ValueError and str(error) else f"{type(error).__name__}: {error}"
+    return f"executor {executor.name!r} failed: {' '.join(what.split())}"
 
 
 def _wrong(process: Any) -> str:

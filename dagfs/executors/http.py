@@ -21,7 +21,7 @@ OPTIONS = Options(
     Option("url", TEXT, "The address, in place of the second word of `command`; http or https."),
     Option("headers", TABLE, "Headers of the request."),
     Option("query", TABLE, "Added to the address as `?name=value`; a list gives the name several times."),
-    Option("body", ANY, "What is sent: a text, or a value, which is sent as JSON with that content type."),
+    Option("body", ANY, "What is sent: a text, or a value, which goes as JSON; each with its content type."),
     Option("form", TABLE, "Sent as `application/x-www-form-urlencoded`, in place of a body."),
     Option("files", TABLE, "Files to upload, field to path: with `form`, sent as `multipart/form-data`."),
     Option("timeout", NUMBER, "Seconds for all of it; 0 is no bound but the step's own.", 30),
@@ -79,7 +79,7 @@ class Http:
             wrong += _wrong_line(step.command[0])
         if not step.command and not {"url", "Url", "URL"} & config.keys():
             wrong.append("http needs an address: `command: GET https://…`, or `url`")
-        return wrong
+        return [*wrong, *map(_wrong_address, _addresses(step))]
 
     def prepare(self, request: StepRequest) -> Process:
         settings = OPTIONS.read({**request.config, **_from_script(request.script)})
@@ -88,8 +88,20 @@ class Http:
         settings["method"] = (settings["method"] or method or "GET").upper()
         settings["url"] = settings["url"] or url.strip()
         if not _ADDRESS.match(settings["url"]):
-            raise ValueError(f"{settings['url']!r} is no http or https address")
+            raise ValueError(_wrong_address(settings["url"]))
         return program(request, "http", {**settings, "policy": dict(self.policy)})
+
+
+def _addresses(step: Step) -> list[str]:
+    """What is no address, and holds no reference that could make it one."""
+    config = step.executor.config
+    said = [value for key, value in config.items() if key.lower() == "url" and isinstance(value, str)]
+    said = said or [line.strip().partition(" ")[2].strip() for line in step.command[:1]]
+    return [each for each in said if each and "$" not in each and not _ADDRESS.match(each)]
+
+
+def _wrong_address(url: str) -> str:
+    return f"{url!r} is no http or https address"
 
 
 def _wrong_line(line: str) -> list[str]:
@@ -110,7 +122,7 @@ def _from_script(script: str) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"`script` must be a JSON object of settings: {error}") from error
     if not isinstance(found, dict):
-        raise TypeError("`script` must be a JSON object of settings")
+        raise ValueError("`script` must be a JSON object of settings")
     return found
 
 

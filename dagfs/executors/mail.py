@@ -43,6 +43,8 @@ SMTP = Options(
     Option("timeout", NUMBER, "Seconds the server may take for one answer.", 30),
 )
 """The root key `smtp`."""
+_NO_SERVER = "there is no mail server: give the DAG `smtp: {host: …}`"
+_RECEIVERS = ("to", "cc", "bcc")
 
 
 class Mail:
@@ -58,22 +60,40 @@ class Mail:
         wrong = OPTIONS.wrong(config)
         if not config.get("to"):
             wrong.append("mail needs `to`: who gets it")
+        wrong += [
+            f"{name} {each!r} is no mail address" for name in _RECEIVERS for each in _odd(config.get(name))
+        ]
         return [*wrong, *refused(self.name, shell=step.shell)]
+
+    def check_within(self, step: Step, dag_settings: Mapping[str, Any]) -> Sequence[str]:
+        own = step.executor.config.get("smtp")
+        named = own or dag_settings.get("smtp") or {}
+        return [_NO_SERVER] if isinstance(named, Mapping) and not _host(named) else []
 
     def prepare(self, request: StepRequest) -> Process:
         settings = OPTIONS.read(request.config)
         settings["message"] = settings["message"] or request.script or "\n".join(request.command)
         if not isinstance(settings["message"], str):
-            raise TypeError("`message` must be a text")
+            raise ValueError("`message` must be a text")
         named = {"smtp": settings["smtp"]} if settings["smtp"] else request.dag_settings
         return program(request, "mail", {**settings, "smtp": smtp(named)})
+
+
+def _odd(said: Any) -> list[str]:
+    """Texts among the receivers that are no address, whatever their references stand for."""
+    texts = said if isinstance(said, list | tuple) else [said]
+    return [text for text in texts if isinstance(text, str) and text.strip() and not {"@", "$"} & set(text)]
+
+
+def _host(server: Mapping[str, Any]) -> Any:
+    return next((value for key, value in server.items() if key.lower() == "host"), None)
 
 
 def smtp(dag_settings: Mapping[str, Any]) -> dict[str, Any]:
     """The DAG's mail server. Raises ValueError where none is named."""
     found = SMTP.read(dag_settings.get("smtp") or {})
     if not found["host"]:
-        raise ValueError("there is no mail server: give the DAG `smtp: {host: …}`")
+        raise ValueError(_NO_SERVER)
     return found
 
 

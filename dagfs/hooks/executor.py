@@ -96,7 +96,8 @@ class Executor(Protocol):
     `sees_local_files = False` says that its steps do not find this machine's files, but for what a method
     `mounted(config, dag_settings)` gives: paths that are the same there, as settings spell them, or None
     where that is not known. A method `missing(config)` says what of this machine is not there that its
-    steps need, or `""`.
+    steps need, or `""`. A method `check_within(step, dag_settings)` says, as `check` does, what is wrong with
+    a step beside what its DAG says for all steps of a kind.
     """
 
     name: str

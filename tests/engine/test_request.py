@@ -10,7 +10,7 @@ from dagfs.engine.environment import StepUnready
 from dagfs.engine.preflight import check_settings
 from dagfs.engine.request import prepare
 from dagfs.hooks.executor import Process, StepRequest
-from dagfs.model.dag import Step
+from dagfs.model.dag import Dag, Step
 
 REQUEST = StepRequest(run="r", attempt=1, step="a", try_=1)
 
@@ -38,6 +38,7 @@ class Odd:
     [
         (RuntimeError("of\nits own"), "RuntimeError: of its own"),
         (SystemExit(3), "SystemExit: 3"),
+        (ValueError("there is\nno host"), "failed: there is no host"),
         (None, "it gave NoneType instead of a Process"),
         (Process(argv=[], env={}, cwd="/"), "nothing to run"),
         (Process(argv="ls", env={}, cwd="/"), "nothing to run"),
@@ -65,7 +66,7 @@ def test_a_sound_process_is_taken_as_it_is() -> None:
 
 
 def test_an_executor_that_fails_at_checking_a_step_is_a_problem_of_that_step() -> None:
-    assert check_settings(Odd(KeyError("image")), Step(name="a")) == [
+    assert check_settings(Odd(KeyError("image")), Step(name="a"), Dag()) == [
         "executor 'odd' failed: KeyError: 'image'"
     ]
-    assert check_settings(Odd(["no"]), Step(name="a")) == ["no"]
+    assert check_settings(Odd(["no"]), Step(name="a"), Dag()) == ["no"]

@@ -14,7 +14,7 @@ from dagfs.executors.child import connection
 from dagfs.executors.http import Http
 from dagfs.hooks.executor import StepRequest
 from dagfs.hooks.testing import ExecutorContract, Outcome, run
-from dagfs.model.dag import Step
+from dagfs.model.dag import Executor, Step
 from tests.executors.servers import Web, certificate, tls, web
 
 
@@ -35,7 +35,7 @@ class TestHttp(ExecutorContract):
         return super().request(folder, settings, try_)
 
     def after(self, outcome: Outcome) -> None:
-        assert outcome.err == "http: [Errno 111] Connection refused\n"
+        assert outcome.err == "http: Connection refused\n"
 
     @pytest.mark.parametrize("line", ["GET", "FETCH http://x", "http://x"])
     def test_a_line_that_is_no_request_is_refused(self, line: str) -> None:
@@ -44,6 +44,13 @@ class TestHttp(ExecutorContract):
     def test_it_needs_one_address(self) -> None:
         assert self.executor.check(Step(name="a"))
         assert self.executor.check(Step(name="a", command=("GET http://a", "GET http://b")))
+
+    @pytest.mark.parametrize("url", ["ftp://x", "example.org"])
+    def test_it_must_be_one_of_http(self, url: str) -> None:
+        said = [f"{url!r} is no http or https address"]
+        assert self.executor.check(Step(name="a", executor=Executor("http", {"url": url}))) == said
+        assert self.executor.check(Step(name="a", command=(f"GET {url}",))) == said
+        assert not self.executor.check(Step(name="a", command=("GET $HOST/x",)))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +96,7 @@ def test_values_forms_and_files_have_their_content_types(site: Web, tmp_path: Pa
 
     value = heard(body={"a": [1]})
     assert (value["body"], value["headers"]["Content-Type"]) == ('{"a": [1]}', "application/json")
+    assert heard(body="text")["headers"]["Content-Type"] == "text/plain; charset=utf-8"
     form = heard(form={"a": "x y", "b": [1, 2]})
     assert (form["body"], form["headers"]["Content-Type"]) == (
         "a=x+y&b=1&b=2",
@@ -173,6 +181,9 @@ def test_redirects_are_followed_and_counted(site: Web, tmp_path: Path) -> None:
     assert (stopped.code, "answered with 302" in stopped.err) == (1, True)
     loop = site.url("/redirect?302&to=/redirect?302%26to=/x")
     assert send(tmp_path, f"GET {loop}", {"max_redirects": 0}).code == 1
+    loop = site.url("/redirect?302&to=/redirect?302&to=/x")
+    assert send(tmp_path, f"GET {loop}", redirects=2, silent=True).code == 0
+    assert send(tmp_path, f"GET {loop}", redirects=1).err.startswith("http: more than 1 redirects, the last")
 
 
 def test_credentials_do_not_go_elsewhere(site: Web, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from dagfs.executors.mail import Mail
 from dagfs.hooks.executor import StepRequest
 from dagfs.hooks.testing import ExecutorContract, Outcome, run
-from dagfs.model.dag import Step
+from dagfs.model.dag import Executor, Step
 from tests.executors.servers import certificate, post, tls
 
 HERE = {"host": "127.0.0.1", "port": 1}
@@ -29,7 +29,12 @@ class TestMail(ExecutorContract):
             "smtp": {"host": "h", "password": "p"},
         },
     )
-    refused = ({"subject": "nobody"}, {"to": {"a": 1}}, {"to": "a", "html": "perhaps"})
+    refused = (
+        {"subject": "nobody"},
+        {"to": {"a": 1}},
+        {"to": "a@x.test", "html": "perhaps"},
+        {"to": ["a@x.test", "ops"]},
+    )
     step = Step(name="tell")
     code = 1
 
@@ -37,7 +42,7 @@ class TestMail(ExecutorContract):
         return replace(super().request(folder, settings, try_), dag_settings={"smtp": HERE})
 
     def after(self, outcome: Outcome) -> None:
-        assert outcome.err == "mail: [Errno 111] Connection refused\n"
+        assert outcome.err == "mail: Connection refused\n"
 
 
 def send(folder: Path, port: int, smtp: Any = None, **config: Any) -> Outcome:
@@ -121,8 +126,41 @@ def test_what_the_server_refuses_is_said(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    assert send(tmp_path, 1, attachments="gone").err.startswith("mail: [Errno 2] No such file")
+    assert send(tmp_path, 1, attachments="gone").err == "mail: gone: No such file or directory\n"
     assert send(tmp_path, 1, to=" , ").err == "mail: nobody is named as the receiver: give it `to`\n"
     assert send(tmp_path, 1, **{"from": "a\nb@x"}).err == "mail: the from holds a line break\n"
     with pytest.raises(ValueError, match="no mail server"):
         Mail().prepare(replace(TestMail().request(tmp_path), dag_settings={}))
+
+
+@pytest.mark.parametrize(
+    "to", ["not an address", "bob@x.test and more", "bob@x.test, ops", "@x.test", "bob@"]
+)
+def test_what_is_no_address_gets_nothing_and_nobody_else_does(tmp_path: Path, to: str) -> None:
+    with post() as office:
+        got = send(tmp_path, office.port, to=["cy@x.test", to])
+    assert (got.code, got.err) == (1, f"mail: {to!r} is no mail address\n")
+    assert office.letters == []
+
+
+def test_names_comments_and_commas_belong_to_an_address(tmp_path: Path) -> None:
+    with post() as office:
+        said = ['"Lee, Bob" <bob@x.test>', "cy@x.test (Cy)", "Zoë <zoe@x.test>; ", "<dee@x.test>,"]
+        got = send(tmp_path, office.port, to=said)
+    assert got.out == "sent to bob@x.test, cy@x.test, zoe@x.test, dee@x.test\n", got
+    assert office.letters[0][2]["To"].addresses[0].display_name == "Lee, Bob"
+
+
+@pytest.mark.parametrize(
+    ("own", "around", "is_named"),
+    [
+        ({}, {}, False),
+        ({}, {"smtp": {"port": 25}}, False),
+        ({}, {"smtp": {"host": "h"}}, True),
+        ({"smtp": {"host": "h"}}, {}, True),
+        ({"smtp": "${SERVER}"}, {}, True),
+    ],
+)
+def test_a_step_without_a_mail_server_is_wrong(own: Any, around: Any, is_named: bool) -> None:
+    step = Step(name="a", executor=Executor("mail", {"to": "a@x.test", **own}))
+    assert (not Mail().check_within(step, around)) is is_named

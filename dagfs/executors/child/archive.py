@@ -16,7 +16,7 @@ from typing import Any
 
 from dagfs.executors.child import packed
 from dagfs.executors.child.packed import Entry, Reader
-from dagfs.executors.child.task import fail, take
+from dagfs.executors.child.task import fail, take, told
 
 _BROKEN = (
     OSError,
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         failed = _VERBS[task["command"]](task)
     except (*_BROKEN, *_CORRUPT) as error:
-        fail(f"archive: {error or type(error).__name__}")
+        fail(f"archive: {told(error)}")
     if failed:
         fail(f"archive: {failed} of the names could not be done")
 
@@ -120,7 +120,7 @@ def _pack(task: Mapping[str, Any], kind: str, pending: str, found: list[tuple[st
                 if not task["continue_on_error"]:
                     raise
                 failed += 1
-                sys.stderr.write(f"{name}: {error}\n")
+                sys.stderr.write(f"{name}: {told(error)}\n")
     return failed
 
 
@@ -176,7 +176,7 @@ def _unpack(
                 if not task["continue_on_error"]:
                     raise
                 failed += 1
-                sys.stderr.write(f"{entry.name}: {error}\n")
+                sys.stderr.write(f"{entry.name}: {told(error)}\n")
     finally:
         place.close()
     return done, failed

@@ -16,7 +16,7 @@ from dagfs.executors.child import image
 from dagfs.executors.child.containers import Away, Container, Containers, Failed, Log, say
 from dagfs.executors.child.remote import Follower, Job, Patience, Refused, Unreachable, end
 from dagfs.executors.child.shared import SharedContainer
-from dagfs.executors.child.task import fail, take
+from dagfs.executors.child.task import fail, take, told
 
 TROUBLE = 125
 """Exit code: the container could not be made, or nobody answers for it. The same as docker's own."""
@@ -239,7 +239,7 @@ def main(words: Sequence[str]) -> None:
         containers = Containers(task["binary"], task["host"])
         code = _inside(task, containers) if task["exec"] or task["shared"] else _own(task, containers)
     except (Failed, Refused, Unreachable, OSError) as error:
-        fail(f"docker: {error}", TROUBLE)
+        fail(f"docker: {told(error)}", TROUBLE)
     sys.exit(code)
 
 

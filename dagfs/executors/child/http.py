@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from dagfs.executors.child import connection
 from dagfs.executors.child.connection import Refused
-from dagfs.executors.child.task import fail, take
+from dagfs.executors.child.task import fail, take, told
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _SECRET = ("authorization", "cookie", "token", "secret", "key", "password")
@@ -39,18 +39,21 @@ def main() -> None:
     except TimeoutError:
         fail(f"http: no complete answer within {task['timeout']:g} s")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        fail(f"http: {type(error).__name__ if not str(error) else error}")
+        fail(f"http: {told(error)}")
 
 
 def _exchange(task: Mapping[str, Any]) -> int:
     deadline = time.monotonic() + task["timeout"] if task["timeout"] else None
     opener = connection.Opener(task, deadline)
-    message, left = _first(task), _redirects(task)
+    most = left = _redirects(task)
+    message = _first(task)
     while True:
         answer = _send(task, opener, message)
         target = answer.headers.get("Location")
-        if answer.status not in _MOVED or not target or not left:
+        if answer.status not in _MOVED or not target or not most:
             return _show(task, message, answer, deadline)
+        if not left:
+            raise Refused(f"more than {most} redirects, the last of them from {_shown(message.url)}")
         left -= 1
         message = _redirected(message, answer.status, urljoin(message.url, target))
         answer.close()
@@ -100,7 +103,7 @@ def _body(task: Mapping[str, Any]) -> tuple[bytes | None, str]:
     if body is None:
         return None, ""
     if isinstance(body, str):
-        return body.encode("utf-8", "surrogateescape"), ""
+        return body.encode("utf-8", "surrogateescape"), "text/plain; charset=utf-8"
     return json.dumps(body).encode(), "application/json"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dagfs.executors.child.containers import Containers, Failed, say
+from dagfs.executors.child.task import told
 
 _OPERATORS = frozenset("|&;<>()\n`")
 _SPECIAL = frozenset("$*?[]{}~#!=\\\"'")
@@ -59,7 +60,7 @@ def _logins(auths: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             json.dump(known, file)
         yield {"DOCKER_CONFIG": str(place)}
     except (OSError, ValueError) as error:
-        raise Failed(f"cannot use the registry logins: {error}") from error
+        raise Failed(f"cannot use the registry logins: {told(error)}") from error
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

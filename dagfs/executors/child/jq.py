@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from dagfs.executors.child.task import fail, take
+from dagfs.executors.child.task import fail, take, told
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         for value in _filtered(task["filter"], _input(task)):
             _show(value, raw=task["raw"])
     except (ValueError, OSError) as error:
-        fail(f"jq: {error}")
+        fail(f"jq: {told(error)}")
 
 
 def _input(task: dict[str, Any]) -> str:

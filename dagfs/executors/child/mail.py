@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 import smtplib
 import ssl
 import sys
 from collections.abc import Iterable, Mapping
 from email.errors import MessageError
 from email.message import EmailMessage
-from email.utils import formatdate, getaddresses, make_msgid
+from email.utils import formatdate, getaddresses, make_msgid, quote
 from typing import Any
 
-from dagfs.executors.child.task import fail, take
+from dagfs.executors.child.task import fail, take, told
+
+_ADDRESS = re.compile(r"[^@]+@[^@]+")
+_SEPARATING = str.maketrans("", "", ' \t"\\,;<>()')
 
 
 def main() -> None:
@@ -27,7 +31,7 @@ def main() -> None:
         said = "; ".join(f"{who}: {code} {_text(why)}" for who, (code, why) in error.recipients.items())
         fail(f"mail: the server refuses {said}")
     except (OSError, ValueError, MessageError, smtplib.SMTPException) as error:
-        fail(f"mail: {error or type(error).__name__}")
+        fail(f"mail: {told(error)}")
     sys.stdout.write(f"sent to {', '.join(to)}\n")
 
 
@@ -61,8 +65,21 @@ def compose(task: Mapping[str, Any]) -> tuple[EmailMessage, list[str]]:
 
 
 def _addresses(said: Iterable[str] | None) -> list[str]:
-    entries = [_one_line("address", each) for each in said or ()]
-    return [f"{name} <{address}>" if name else address for name, address in getaddresses(entries) if address]
+    return [address for each in said or () for address in _parsed(_one_line("address", each))]
+
+
+def _parsed(entry: str) -> list[str]:
+    """The addresses of an entry. ValueError where one is none, or where some of the text would be lost."""
+    found = [(name, address) for name, address in getaddresses([entry]) if name or address]
+    is_whole = _folded("".join(map("".join, found))) == _folded(entry)
+    if not is_whole or not all(_ADDRESS.fullmatch(each) and each in entry for _, each in found):
+        raise ValueError(f"{entry.strip()!r} is no mail address")
+    return [f'"{quote(name)}" <{address}>' if name else address for name, address in found]
+
+
+def _folded(text: str) -> list[str]:
+    """Its characters without what only separates, in an order of their own: a comment may go before."""
+    return sorted(text.translate(_SEPARATING))
 
 
 def _one_line(what: str, text: str) -> str:

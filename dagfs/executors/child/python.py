@@ -132,7 +132,9 @@ def _show(error: BaseException) -> None:
     while trace is not None and trace.tb_frame.f_code.co_filename in _OWN:
         trace = trace.tb_next
     sys.stdout.flush()
-    if trace is None:
+    if trace is None and isinstance(error, OSError) and error.filename:
+        sys.stderr.write(f"python: cannot read {error.filename}: {error.strerror}\n")
+    elif trace is None:
         sys.stderr.write(f"python: {type(error).__name__}: {error}\n")
     else:
         traceback.print_exception(type(error), error, trace)

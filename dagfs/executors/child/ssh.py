@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dagfs.executors.child.remote import Follower, Job, Patience, Refused, Unreachable, end
-from dagfs.executors.child.task import fail, take
+from dagfs.executors.child.task import fail, take, told
 
 TRANSPORT, REFUSED = 255, 254
 """Exit codes: the machine could not be reached, or its job's end not be learnt; it or its key was refused."""
@@ -99,7 +99,7 @@ def main(words: Sequence[str]) -> None:
     except Refused as refused:
         fail(f"ssh: {refused}", REFUSED)
     except (Unreachable, OSError) as error:
-        fail(f"ssh: {error}", TRANSPORT)
+        fail(f"ssh: {told(error)}", TRANSPORT)
     sys.exit(code)
 
 

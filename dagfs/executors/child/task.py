@@ -19,6 +19,13 @@ def take() -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def told(error: BaseException) -> str:
+    """What went wrong, in words: of the system's errors the path and the reason, without their number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """End with one line on standard error, and with this exit code even where a full disk takes no line."""
     text = " ".join(message.split())
