@@ -109,3 +109,79 @@ def test_backquotes_that_only_dagu_1_would_run_are_remarked_on(home: Home) -> No
     told = home.dagfs("import", "dagu", str(dagu)).exits(0)
     told.says("other, read as dagu2", "other.yaml:3:13: note: these backquotes are text", "1 read")
     home.dagfs("validate", "--dialect", "dagu1", "both").exits(0).never_says("backquotes")
+
+
+def test_validate_tells_everything_at_once(home: Home) -> None:
+    home.dag(
+        "all",
+        """
+        type: graph
+        params:
+          - {name: n, type: integer, default: x}
+          - {name: m, default: a}
+          - {name: m, default: b}
+        steps:
+          - {name: a, type: http, with: {urll: 3}}
+          - {name: b, run: x, depends: zz}
+          - {name: c, type: http, retry_policy: 3, with: 7}
+          - {name: d, type: mail, with: {to: a@b.test}, depends: zz}
+        """,
+    )
+    told = home.dagfs("validate", "all").exits(3)
+    told.says("the parameter 'm' is there twice", "param 'n'", "no setting 'urll'", "depends on 'zz'")
+    told.says("with must be a map", "step 'd': there is no mail server")
+    # What only follows from an error that is told is not told too.
+    told.never_says("step 'c': http needs")
+
+
+def test_the_word_valid_follows_the_exit_code(home: Home) -> None:
+    home.dag("old", 'steps: [{name: a, run: "true"}]\notel: {}')
+    home.dagfs("validate", "old").exits(0).says("valid: 1 step")
+    home.dagfs("validate", "old", "--strict").exits(3).says("'otel'").never_says("valid:")
+
+
+def test_files_with_one_name_are_told(home: Home) -> None:
+    steps = 'steps: [{name: a, run: "true"}]\n'
+    home.dag("a1", steps)
+    home.dag("zz", f"name: a1\n{steps}")
+    home.dag("other", steps)
+    (home.path / "dags/a1.yml").write_text(steps)
+    every = "dags/a1.yaml, dags/a1.yml and dags/zz.yaml: `dagfs run` means dags/a1.yaml"
+    for verb in ("validate", "ls"):
+        home.dagfs(verb).exits(0).says(f"warning: the DAG name 'a1' is that of {every}")
+    home.dagfs("validate", "zz").exits(0).says(every)
+    home.dagfs("validate", "other").exits(0).never_says("warning")
+    (home.path / "dags/deep").mkdir()
+    (home.path / "dags/a1.yaml").rename(home.path / "dags/deep/a1.yaml")
+    home.dagfs("run", "a1").exits(0)
+    (home.path / "dags/a1.yml").rename(home.path / "dags/deep/a1.yml")
+    home.dagfs("ls").says("`dagfs run` means none of them for certain")
+    home.dagfs("run", "a1").exits(2).says("could be 2 DAGs")
+
+
+def test_what_is_wrong_with_base_yaml_is_listed_once(home: Home) -> None:
+    for name in ("a", "b"):
+        home.dag(name, 'steps: [{name: a, run: "true"}]')
+    (home.path / "base.yaml").write_text("envv: 1\n")
+    told = home.dagfs("ls").exits(0)
+    told.says("base.yaml:1:1: error: unknown key 'envv'")
+    assert (told.out + told.err).count("'envv'") == 1
+
+
+def test_references_to_what_is_not_there_are_warned_of(home: Home) -> None:
+    home.dag(
+        "far",
+        """
+        params: [region: eu]
+        consts: {limit: 3}
+        steps:
+          - id: load
+            run: echo ${params.region} ${consts.limit} ${steps.load.stdout} \\${params.kept} ${params.1}
+          - id: tell
+            run: echo ${params.regoin} ${consts.nope} ${steps.laod.outputs.Y} ${steps.load.outputs.Y}
+        """,
+    )
+    told = home.dagfs("validate", "far").exits(0)
+    told.says("${params.regoin} stands for nothing: there is no parameter 'regoin'", "did you mean 'region'?")
+    told.says("there is no constant 'nope'", "there is no step 'laod'", "did you mean 'load'?")
+    assert told.err.count("warning") == 4, told

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+from pathlib import Path
 from typing import Any
 
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
-from dagfs.engine.home import read_home
+from dagfs.engine.home import Home, read_home
 from dagfs.engine.listing import add_last_runs, dag_reader
 from dagfs.engine.location import now
+from dagfs.engine.namesakes import HINT, namesakes
 from dagfs.errors import ExitCode
 from dagfs.model.timespan import ago
 from dagfs.store import dags
@@ -46,8 +48,24 @@ def run(command: Command) -> int:
             f"no DAGs in {shown(home.paths.dags)}" if command.options.pattern == "*" else "no DAG like that"
         )
     else:
-        output.table([_row(command, each) for each in found])
+        output.table([_row(command, each, home.paths.base) for each in found])
+        _tell_below(command, home, found)
     return ExitCode.DONE
+
+
+def _tell_below(command: Command, home: Home, found: list[dict[str, Any]]) -> None:
+    """What is wrong with several DAGs at once: base.yaml, and names that they share."""
+    output = command.output
+    for error in {each["error"]: None for each in found if _is_of_base(each, home.paths.base)}:
+        output.say(f"no DAG can be read: {visible(error)}", style="red")
+    named = [(each["name"], Path(each["file"])) for each in found]
+    for each in namesakes(home.paths.dags, named, dags.names(home.paths)):
+        output.say(f"warning: {visible(each.says(shown))}", style="yellow")
+        output.say(f"  hint: {HINT}")
+
+
+def _is_of_base(dag: dict[str, Any], base: Path) -> bool:
+    return bool(dag["error"]) and dag["error"].startswith(f"{base}:")
 
 
 def _wanted(command: Command, dag: dict[str, Any]) -> bool:
@@ -55,11 +73,12 @@ def _wanted(command: Command, dag: dict[str, Any]) -> bool:
     return fnmatch.fnmatch(dag["name"], options.pattern) and (not options.tag or options.tag in dag["tags"])
 
 
-def _row(command: Command, dag: dict[str, Any]) -> list[str]:
+def _row(command: Command, dag: dict[str, Any], base: Path) -> list[str]:
     output, last = command.output, dag["last"]
     state = output.state(last["state"]) if last else output.styled("never ran", "dim")
     when = ago(last["created"], now()) if last else ""
-    about = output.styled(visible(dag["error"]), "red") if dag["error"] else visible(dag["description"])
+    error = "base.yaml is wrong" if _is_of_base(dag, base) else dag["error"]
+    about = output.styled(visible(error), "red") if error else visible(dag["description"])
     return [
         visible(dag["name"]),
         state,

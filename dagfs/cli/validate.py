@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.opened import opened
 from dagfs.cli.spectext import LARGEST
 from dagfs.engine.bootstrap import Engine
-from dagfs.engine.operations import call_problems, executor_problems
+from dagfs.engine.namesakes import HINT, namesakes
 from dagfs.engine.reading import reading_options
-from dagfs.engine.scrutiny import value_problems
+from dagfs.engine.scrutiny import more_problems
 from dagfs.errors import ExitCode, Problem, SpecError
 from dagfs.spec.parse import Reading, parse
 from dagfs.store import dags
@@ -48,20 +49,31 @@ def run(command: Command) -> int:
             if not command.options.json:
                 command.output.error(error)
             continue
-        problems = [
-            *reading.problems,
-            *executor_problems(engine, reading.dag, label),
-            *call_problems(engine, reading.dag, label),
-            *value_problems(engine, reading.dag, _folder(engine, name), label),
-        ]
+        problems = [*reading.problems, *more_problems(engine, reading, _folder(engine, name), label)]
+        if reading.dag and name != "-":
+            problems += _shared_name(engine, dags.find(engine.home.paths, name), reading.dag.name, label)
         found += problems
         notes += reading.remarks
         if not command.options.json:
             _tell(command, label, reading, problems)
     if command.options.json:
         command.output.json([_as_data(problem) for problem in (*found, *notes)])
-    bad = any(problem.severity == "error" or command.options.strict for problem in found)
-    return ExitCode.SPEC_INVALID if bad else ExitCode.DONE
+    return ExitCode.SPEC_INVALID if _is_bad(command, found) else ExitCode.DONE
+
+
+def _is_bad(command: Command, problems: Iterable[Problem]) -> bool:
+    return any(problem.severity == "error" or command.options.strict for problem in problems)
+
+
+def _shared_name(engine: Engine, path: Path, name: str, label: str) -> Iterator[Problem]:
+    """A warning where other files of the home have the DAG's name; those are read that could by their own."""
+    home = engine.home.paths
+    paths, options = dags.names(home), reading_options(engine.home)
+    alike = [other for other in paths if other != path and other.stem in (name, path.stem)]
+    read = ((parse(dags.read(other), str(other), options=options).sketch, other) for other in alike)
+    named = [(name, path), *((dag.name, other) for dag, other in read if dag)]
+    for each in namesakes(home.dags, named if path in paths else (), paths):
+        yield Problem(label, 0, 0, each.says(shown), HINT, severity="warning")
 
 
 def _read(command: Command, engine: Engine, name: str) -> tuple[str, Reading]:
@@ -86,7 +98,7 @@ def _folder(engine: Engine, name: str) -> Path:
 
 def _tell(command: Command, label: str, reading: Reading, problems: list[Problem]) -> None:
     command.output.problems([*problems, *reading.remarks])
-    if not any(problem.severity == "error" for problem in problems) and reading.dag:
+    if not _is_bad(command, problems) and reading.dag:
         count = len(reading.dag.steps)
         steps = f"{count} step{'' if count == 1 else 's'}"
         words = f"{steps}, read as {reading.dialect} ({reading.reason}), type {reading.type}"

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.namesakes import HINT, namesakes
 from dagfs.engine.operations import call_problems, executor_problems
 from dagfs.engine.reading import reading_options
 from dagfs.errors import DagfsError, Problem, Refused
 from dagfs.model.dag import Dag
-from dagfs.model.value import field, frozen
+from dagfs.model.value import field, frozen, replace
 from dagfs.spec.parse import Options, parse
 from dagfs.store import dags
 from dagfs.store.dagu import DaguHome
@@ -83,6 +84,7 @@ def survey(engine: Engine, home: DaguHome, dialect: str = "", *, linked: bool = 
     if home.base is not None and base is not None and base.fate != REFUSED:
         options = _with_base(options, home.base)
     arrivals = tuple(_dag(engine, home, path, options, linked=linked) for path in home.files())
+    arrivals = tuple(_with_namesakes(engine.home.paths.dags, arrivals))
     others = () if linked else tuple(_other(engine, home, path) for path in home.companions())
     return Survey(home, arrivals, base, others)
 
@@ -129,6 +131,18 @@ def _dag(engine: Engine, home: DaguHome, path: Path, options: Options, *, linked
         home.is_suspended(path, name),
         reading.is_guess,
     )
+
+
+def _with_namesakes(folder: Path, arrivals: Sequence[Arrival]) -> Iterator[Arrival]:
+    """Each with a warning where another of them has its name."""
+    come = [each for each in arrivals if each.fate in (NEW, SAME)]
+    named, paths = [(each.dag, each.target) for each in come], [each.target for each in come]
+    found = {target: each for each in namesakes(folder, named, paths) for target in each.files}
+    for each in arrivals:
+        same = found.get(each.target)
+        said = same.says(lambda path: str(path.relative_to(folder.parent))) if same else ""
+        more = (Problem(str(each.source), 0, 0, said, HINT, severity="warning"),) if said else ()
+        yield replace(each, problems=(*each.problems, *more))
 
 
 def _call_problems(engine: Engine, home: DaguHome, dag: Dag | None, path: Path) -> Iterator[Problem]:

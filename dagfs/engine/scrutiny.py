@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.dangling import dangling
+from dagfs.engine.fitness import call_problems, executor_problems
 from dagfs.engine.parameters import check_defaults
 from dagfs.errors import Problem
 from dagfs.model.dag import Dag, Mark, Step
 from dagfs.model.pattern import BadPattern, check
+from dagfs.model.value import replace
+from dagfs.spec.parse import Reading
 
 _EXPRESSION = "re:"
+_NOT_WORK = frozenset(("depends", "name", "id", "description"))
+"""Keys of a step that its executor does not see."""
 
 
-def value_problems(engine: Engine, dag: Dag | None, folder: Path, file: str) -> list[Problem]:
-    """Everything that can be said before a run begins. Nothing is evaluated."""
+def more_problems(engine: Engine, reading: Reading, folder: Path, file: str) -> list[Problem]:
+    """Everything that can be said before a run begins beside what reading found. Nothing is evaluated.
+
+    Where that was an error, the rest is looked at all the same: who mends a spec wants to know all of it.
+    """
+    dag = reading.sketch
     if dag is None:
         return []
-    return [*check_defaults(dag, folder, file), *_patterns(dag, file), *_providers(engine, dag, file)]
+    doubtful = _doubtful(dag, [each for each in reading.errors if each.file == file])
+    return [
+        *executor_problems(
+            engine, replace(dag, steps=tuple(s for s in dag.steps if s not in doubtful)), file
+        ),
+        *call_problems(engine, dag, file),
+        *check_defaults(dag, folder, file),
+        *_patterns(dag, file),
+        *_providers(engine, dag, file),
+        *([] if reading.errors else dangling(dag, folder, file)),
+    ]
+
+
+def _doubtful(dag: Dag, errors: Sequence[Problem]) -> list[Step]:
+    """Steps with errors in what their executor is given: what it says may only follow from those."""
+    places = sorted(
+        (mark.line, mark.column, place, name)
+        for place, step in enumerate(dag.steps)
+        for name, mark in step.marks.items()
+    )
+    found = []
+    for error in errors:
+        at = bisect_right(places, (error.line, error.column, len(dag.steps), ""))
+        if at and places[at - 1][3] not in _NOT_WORK:
+            found.append(dag.steps[places[at - 1][2]])
+    return found
 
 
 def _patterns(dag: Dag, file: str) -> Iterator[Problem]:

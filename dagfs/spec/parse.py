@@ -51,6 +51,8 @@ class Reading:
     """No key of the file tells its dialect."""
     remarks: tuple[Problem, ...] = ()
     """Where the other dialect would have understood the file in another way; of severity `note`."""
+    sketch: Dag | None = None
+    """What could be read in spite of errors: to look for more of them, and for nothing else."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -93,6 +95,7 @@ def parse(data: bytes, file: str, *, options: Options | None = None) -> Reading:
         dialect.reason,
         dialect.is_guess,
         notes,
+        dag,
     )
 
 

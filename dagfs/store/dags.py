@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from dagfs.errors import NotFound, UsageError
@@ -81,12 +81,19 @@ def find(home: HomePaths, name: str) -> Path:
 
 def find_inside(home: HomePaths, name: str) -> Path:
     """As `find`, but a file below `dags/` alone, whatever `name` is: for those who may not name others."""
-    paths = names(home)
-    for ending in ("", *SUFFIXES):
-        path = home.dags / (name + ending)
-        if path in paths:
-            return path
-    return _by_stem(home, name)
+    return meant(home.dags, name, names(home)) or _by_stem(home, name)
+
+
+def meant(folder: Path, name: str, paths: Collection[Path]) -> Path | None:
+    """The one of `paths`, all DAG files in `folder`, that a name means; None where it is none or several."""
+    top = (folder / (name + ending) for ending in ("", *SUFFIXES))
+    first = next((path for path in top if path in paths), None)
+    found = [first] if first else _with_stem(paths, name)
+    return found[0] if len(found) == 1 else None
+
+
+def _with_stem(paths: Collection[Path], name: str) -> list[Path]:
+    return [path for path in paths if name in (path.stem, path.name)]
 
 
 def is_file(path: Path) -> bool:
@@ -127,7 +134,7 @@ def _read(fd: int) -> bytes:
 
 def _by_stem(home: HomePaths, name: str) -> Path:
     paths = names(home)
-    found = [path for path in paths if name in (path.stem, path.name)]
+    found = _with_stem(paths, name)
     if len(found) == 1:
         return found[0]
     if found:
