@@ -275,3 +275,15 @@ def _from_the_future(path: Path) -> None:
     newer.write_text(json.dumps({**data, "format": 99}))
     shutil.copymode(path, newer)
     newer.replace(path)
+
+
+@pytest.mark.parametrize("word", ["n", "=3", "a b=3", ""])
+def test_a_parameter_without_a_name_is_told_by_itself(home: Home, word: str) -> None:
+    home.dag("job", 'params: [{name: n, type: integer, default: 1}]\nsteps: [{name: a, run: "echo $n"}]')
+    for verb in ("run", "enqueue", "backfill"):
+        told = home.dagfs(verb, "job", "-p", word).exits(2).in_one_line()
+        told.says(
+            f"-p {word}: expected NAME=VALUE" if word else "expected NAME=VALUE", "behind the DAG and --"
+        )
+    home.dagfs("run", "job", "-p", "n=2").exits(0)
+    assert home.log("a") == "2\n"

@@ -47,6 +47,8 @@ def test_another_parameter_asks_about_the_steps_that_used_it(failed: Home) -> No
     failed.dagfs("plan", "-p", "other=2").exits(0)
     failed.dagfs("plan", "-p", "dat=friday").exits(2).says("did you mean 'date'?")
     failed.dagfs("plan", "-p", "friday").exits(2).says("NAME=VALUE")
+    for word in ("--tag", "--with"):
+        failed.dagfs("plan", word, " ").exits(2).in_one_line().says(f"{word} is given nothing")
 
 
 def test_values_set_on_the_command_line_become_a_version_of_the_spec(failed: Home) -> None:

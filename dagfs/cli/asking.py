@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
-from dagfs.cli.command import add_profile
+from dagfs.cli.command import add_params, add_profile, assignments, wordy
 from dagfs.engine.operations import needs_reason
 from dagfs.errors import UsageError
 from dagfs.planning.answers import Answers
@@ -99,9 +98,7 @@ def selection(options: argparse.Namespace) -> Selection:
 def add_changes(parser: argparse.ArgumentParser) -> None:
     """The options that change something without an edit of the spec."""
     group = parser.add_argument_group("what changes")
-    group.add_argument(
-        "-p", "--param", action="append", default=[], metavar="K=V", help="another value of a parameter"
-    )
+    add_params(group, "another value of a parameter")
     group.add_argument(
         "--set",
         action="append",
@@ -110,9 +107,20 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
         help="write a value into the spec, which becomes a version of its own; `.FIELD=VALUE` for the DAG",
     )
     group.add_argument("--timeout", default="", metavar="SEC", help="the same as --set .timeout_sec=SEC")
-    group.add_argument("--tag", action="append", default=[], metavar="TAG", help="add a tag to the spec")
     group.add_argument(
-        "--with", dest="with_", default="", metavar="COMMAND", help="put steps behind a command: 'strace -f'"
+        "--tag",
+        action="append",
+        default=[],
+        type=wordy("--tag"),
+        metavar="TAG",
+        help="add a tag to the spec",
+    )
+    group.add_argument(
+        "--with",
+        dest="with_",
+        type=wordy("--with"),
+        metavar="COMMAND",
+        help="put steps behind a command: 'strace -f'",
     )
     group.add_argument(
         "--with-steps", action="append", default=[], metavar="STEPS", help="which steps [all that run]"
@@ -143,19 +151,12 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
     timeout = [f".timeout_sec={options.timeout}"] if options.timeout else []
     return {
         "selection": selection(options),
-        "params": _params(options.param),
+        "params": assignments(options.param),
         "sets": (*options.set, *timeout),
         "tags": tuple(options.tag),
-        "wrapper": options.with_,
+        "wrapper": options.with_ or "",
         "wrapped": ",".join(options.with_steps),
     }
-
-
-def _params(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    for text in given:
-        if not text.partition("=")[0].strip() or "=" not in text:
-            raise UsageError(f"-p {text}: expected NAME=VALUE")
-    return tuple((name, value) for name, _, value in (text.partition("=") for text in given))
 
 
 def spelt(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 
-from dagfs.cli.command import Command, add_json
+from dagfs.cli.command import Command, add_json, add_params, assignments
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.engine.bootstrap import Engine
@@ -22,7 +22,6 @@ from dagfs.scheduler.backfill import Span, filled_in, instants
 from dagfs.scheduler.identity import scheduled_id
 from dagfs.scheduler.job import Job
 from dagfs.scheduler.launch import run_words
-from dagfs.spec.values import parse_assignments
 from dagfs.store.waiting import Queue
 
 EXAMPLES = """
@@ -52,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", metavar="DAG", help="a DAG's name in this home, or a file")
     parser.add_argument("--from", dest="first", required=True, metavar="DAY", help="the first day")
     parser.add_argument("--to", dest="last", required=True, metavar="DAY", help="the last day, included")
-    parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    add_params(parser)
     parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at once [1]")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only say which runs would be made")
     add_json(parser, "print a line of JSON for each run")
@@ -97,7 +96,7 @@ def _job(command: Command, plan: _Plan, moment: datetime) -> Job:
     home = plan.engine.home.paths
     dags = home.dags.resolve()
     key = str(plan.path.relative_to(dags)) if plan.path.is_relative_to(dags) else str(plan.path)
-    given = parse_assignments(command.options.param)
+    given = assignments(command.options.param)
     return Job(
         scheduled_id(plan.dag.name, key, moment),
         plan.dag.name,

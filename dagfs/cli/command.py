@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from dagfs.cli.output import Output
+from dagfs.errors import UsageError
+from dagfs.spec.names import is_param_name
 
 
 class Command(NamedTuple):
@@ -28,6 +31,36 @@ def add_run(parser: argparse.ArgumentParser, *, default: str | None = "@") -> No
         help="id, unique beginning of one, DAG name, `@` (newest), `@-1`, `DAG@-1` or path"
         + (f" [{default}]" if default else ""),
     )
+
+
+def add_params(parser: argparse._ActionsContainer, what: str = "a parameter") -> None:
+    """The option that gives a parameter a value."""
+    parser.add_argument(
+        "-p", "--param", action="append", default=[], type=_assignment, metavar="K=V", help=what
+    )
+
+
+def _assignment(text: str) -> str:
+    if "=" not in text or not is_param_name(text.partition("=")[0]):
+        hint = "what has no name goes behind the DAG and --: dagfs run DAG -- VALUE"
+        raise UsageError(f"-p {text}: expected NAME=VALUE", hint=hint)
+    return text
+
+
+def assignments(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """What `-p` was given, each as name and value."""
+    return tuple((name, value) for name, _, value in (text.partition("=") for text in given))
+
+
+def wordy(option: str) -> Callable[[str], str]:
+    """A type for the values of an option that may not be empty."""
+
+    def read(text: str) -> str:
+        if not text.strip():
+            raise UsageError(f"{option} is given nothing")
+        return text
+
+    return read
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from dagfs.cli.command import Command, add_profile
+from dagfs.cli.command import Command, add_params, add_profile, assignments
 from dagfs.cli.opened import opened
 from dagfs.cli.pause import ledger_of
 from dagfs.engine.location import new_token, now
@@ -33,7 +33,7 @@ exit codes: 0 it waits, 3 the spec is invalid, 4 no such DAG or profile, 5 the i
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", metavar="DAG", help="a DAG's name in this home, or a file")
-    parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    add_params(parser)
     parser.add_argument("--queue", metavar="NAME", help="the queue, in place of the DAG's own")
     parser.add_argument("--priority", type=int, metavar="N", help="higher ones leave the queue first")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
@@ -54,7 +54,7 @@ def run(command: Command) -> int:
         queue=dag.queue if options.queue is None else options.queue,
         priority=dag.priority if options.priority is None else options.priority,
         created=moment.isoformat(),
-        params=tuple(parse_assignments([*options.params, *options.param])),
+        params=(*parse_assignments(options.params), *assignments(options.param)),
         reason=options.reason,
         limit=dag.max_active_runs,
         # The scheduler's own folder is another one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dagfs.cli.asking import add_answers, add_selection, answers, selection
-from dagfs.cli.command import Command, add_json, add_run, add_via, shown
+from dagfs.cli.command import Command, add_json, add_params, add_run, add_via, assignments, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.opened import opened
@@ -18,10 +18,9 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import current_actor
 from dagfs.engine.operations import RunRequest, carry_out, start_run
 from dagfs.engine.proposal import Proposal
-from dagfs.errors import ExitCode, UsageError
+from dagfs.errors import ExitCode
 from dagfs.model.value import replace
 from dagfs.planning.selection import Selection
-from dagfs.spec.values import parse_assignments
 
 EXAMPLES = """
 examples:
@@ -42,7 +41,7 @@ exit codes: as `dagfs run`
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser, default=None)
     parser.add_argument("--latest", action="store_true", help="use the DAG file as it is now")
-    parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    add_params(parser)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run, make nothing")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
@@ -55,16 +54,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     options = command.options
-    for text in options.param:
-        if "=" not in text:
-            raise UsageError(f"-p {text}: expected NAME=VALUE")
     engine = opened(command)
     if chosen := selection(options):
         return _reusing(command, engine, chosen)
     request = request_again(
         engine,
         wanted_run(command, engine.home),
-        parse_assignments(options.param),
+        assignments(options.param),
         latest=options.latest,
         id_=options.id,
         reason=options.reason,
@@ -93,7 +89,7 @@ def _reusing(command: Command, engine: Engine, chosen: Selection) -> int:
     """A new run that keeps the finished steps of the old one, but for those that are selected."""
     options = command.options
     old = wanted_run(command, engine.home)
-    params = tuple(parse_assignments(options.param))
+    params = assignments(options.param)
     said = replace(answers(options), selection=chosen, params=params)
     if options.dry_run:
         return _show_kept(command, foresee(engine, old, said, latest=options.latest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dagfs.cli.command import Command, add_json, add_profile, add_via, shown
+from dagfs.cli.command import Command, add_json, add_params, add_profile, add_via, assignments, shown
 from dagfs.cli.detach import detach
 from dagfs.cli.ending import conclude
 from dagfs.cli.instead import earlier_run, go_on
@@ -31,7 +31,7 @@ exit codes: 0 succeeded, 1 not, 3 the spec is invalid, 130 stopped by ^C (twice 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", metavar="DAG", help="a DAG's name in this home, or a file")
-    parser.add_argument("-p", "--param", action="append", default=[], metavar="K=V", help="a parameter")
+    add_params(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--id", default="", metavar="ID", help="the new run's id")
     parser.add_argument("--name", default="", metavar="NAME", help="the DAG's name, in place of the spec's")
@@ -63,7 +63,7 @@ def run(command: Command) -> int:
     request = RunRequest(
         dag=options.dag,
         # Those behind -- first: they count from 1.
-        params=tuple(parse_assignments([*options.params, *options.param])),
+        params=(*parse_assignments(options.params), *assignments(options.param)),
         id=options.id,
         name=options.name,
         reason=options.reason,
