@@ -5,6 +5,7 @@
     ├── SpecError           3    a spec or dagfs.yaml has problems (all, with their places)
     ├── NotFound            4    no such run, DAG, step, file
     ├── Refused             5    a rule refuses, or a question is unanswered
+    │   └── TimedOut        124  it has not come about in the time that was given
     ├── NothingToDo         7    there is nothing to run again
     ├── PlanMoved           8    the run is not what the plan was made for
     ├── StoreError          74   the disk refused: full, read-only, not ours
@@ -105,6 +106,12 @@ class Refused(DagfsError):
     """A rule refuses, or asks something that was not answered. Nothing has changed."""
 
     exit_code = ExitCode.REFUSED
+
+
+class TimedOut(Refused):
+    """What was asked for goes on, but has not come about in the time that was given."""
+
+    exit_code = ExitCode.TIMED_OUT
 
 
 class NothingToDo(DagfsError):

@@ -324,7 +324,7 @@ def test_stop_kill_does_not_wait_for_a_deaf_step(home: Home) -> None:
     home.settings("grace_sec: 600\n")
     engine = home.start("run", "deaf")
     engine.until(lambda: "begun" in home.log("deaf"), "the step's start")
-    home.dagfs("stop", "@", "--timeout", "0.2").exits(5).says("--kill")
+    home.dagfs("stop", "@", "--timeout", "0.2").exits(124).says("--kill")
     home.dagfs("stop", "@", "--kill").exits(0).says("aborted")
     engine.wait().exits(143)
 

@@ -120,7 +120,7 @@ class Run(RunRecord):
         return self.refresh()
 
     def stop(self, *, kill: bool = False, timeout: float = 0) -> Run:
-        """Stop it and wait until nothing of it is left, `timeout` seconds at most. NothingToDo, Refused."""
+        """Stop it and wait until nothing of it is left, `timeout` seconds at most. NothingToDo, TimedOut."""
         stop_run(self._access.engine, self.id, kill=kill, timeout=timeout)
         return self.refresh()
 

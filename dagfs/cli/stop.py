@@ -15,6 +15,8 @@ examples:
   dagfs stop @               ask its steps to end, wait, then kill what is left
   dagfs stop @ --kill        kill at once
   dagfs stop @ --timeout 60
+
+exit codes: 0 stopped, 7 it was over already, 124 the time was over first
 """
 
 

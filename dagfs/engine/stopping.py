@@ -13,7 +13,7 @@ from dagfs.engine.recovery import close_attempt, live_conditions, lost_tokens
 from dagfs.engine.remains import end_elsewhere, end_shared, left_elsewhere, note_left
 from dagfs.engine.tree import holds_token, kill_by_token, stop_shim, tell
 from dagfs.engine.view import View, view_run
-from dagfs.errors import NothingToDo, Refused
+from dagfs.errors import NothingToDo, TimedOut
 from dagfs.model.state import RunState
 from dagfs.store.layout import RunPaths
 from dagfs.store.owner import Owner, holder
@@ -25,7 +25,7 @@ _POLL = 0.05
 def stop_run(engine: Engine, run_id: str, *, kill: bool = False, timeout: float = 0) -> RunState:
     """Stop a run with its children, and return its state once nothing of it is left.
 
-    `timeout` is in seconds, 0 for none. Raises NothingToDo for a run that is over, Refused where it does
+    `timeout` is in seconds, 0 for none. Raises NothingToDo for a run that is over, TimedOut where it does
     not end in time.
     """
     view = view_run(engine.home.store, run_id)
@@ -61,7 +61,7 @@ def _stop_engine(engine: Engine, run_id: str, owner: Owner, kill: bool, deadline
         if kill and not asked_again:
             # The first request must have arrived before the second means more than the first.
             asked_again = _second(engine, run_id, owner)
-        _wait(run_id, deadline)
+        _wait(run_id, deadline, kill)
 
 
 def _second(engine: Engine, run_id: str, owner: Owner) -> bool:
@@ -86,7 +86,7 @@ def _stop_orphans(engine: Engine, family: Sequence[str], kill: bool, deadline: f
         for shim in shims:
             stop_shim(shim, kill=kill)
         while any(is_alive(shim) for shim in shims):
-            _wait(root, deadline)
+            _wait(root, deadline, kill)
         # The root last: until it is closed, somebody who looks sees that all of it is not.
         for address in reversed(family):
             view = view_run(store, address, held=True)
@@ -108,7 +108,9 @@ def _shims(paths: RunPaths, view: View) -> list[Identity]:
     return [each.shim for each in (*view.orphans.values(), *view.handlers.values(), *conditions) if each.shim]
 
 
-def _wait(run_id: str, deadline: float | None) -> None:
+def _wait(run_id: str, deadline: float | None, kill: bool) -> None:
     if deadline is not None and time.monotonic() > deadline:
-        raise Refused(f"run {run_id} has not ended in time", hint=f"dagfs stop {run_id} --kill")
+        killed = "it was told to; a process that even a kill does not end hangs in the kernel"
+        hint = killed if kill else f"dagfs stop {run_id} --kill"
+        raise TimedOut(f"run {run_id} has not ended in time", hint=hint)
     time.sleep(_POLL)
