@@ -258,3 +258,26 @@ def test_before_the_first_run_there_is_nothing_to_show(home: Home) -> None:
     home.dagfs("runs").exits(0).says("no runs yet")
     home.dagfs("fsck").exits(0).says("sound")
     assert not (home.path / "runs").exists()
+
+
+def test_values_of_several_lines_stay_in_their_place(home: Home) -> None:
+    home.dag(
+        "job",
+        """
+        params: [text: x]
+        steps:
+          - name: a
+            run: printf 'OUT<<E\\n1\\n%s\\nE\\n' "$DAGFS_ATTEMPT" >> $DAGFS_OUTPUT; exit 1
+            continue_on: {failure: true}
+          - {name: b, run: "false", depends: a}
+        """,
+    )
+    home.dagfs("run", "job", "-p", "text=one\ntwo").exits(1)
+    home.dagfs("edit", "--from", str(home.run / "spec.v1.yaml"), "--no-editor")
+    home.dagfs("retry", "--from", "a", "--reason", "first\nsecond").exits(1)
+    home.dagfs("show").exits(0)
+    for verb in ("show", "status"):
+        assert "one two" in home.dagfs(verb).exits(0).out
+    for words in (["show"], ["status"], ["diff", "@", "--attempts", "1", "2"], ["spec", "log", "@"]):
+        lines = home.dagfs(*words).out.splitlines()
+        assert not [line for line in lines if line in ("two", "2", "second")], lines

@@ -16,6 +16,7 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.reading import reading_options
 from dagfs.errors import NotFound
 from dagfs.model.edit import Edit
+from dagfs.model.excerpt import LONG, one_line
 from dagfs.model.run import Attempt, Run
 from dagfs.planning.compat import Basis, compare
 from dagfs.planning.explain import edit_lines
@@ -85,7 +86,8 @@ def _attempts(command: Command, engine: Engine, run_id: str) -> int:
         return int(bool(found or lines))
     with paged(command):
         heads = ["", "", f"attempt {one.n}", f"attempt {other.n}"]
-        rows = [[visible(each.step), each.what, visible(each.one), visible(each.other)] for each in found]
+        cells = [(each.step, each.what, each.one, each.other) for each in found]
+        rows = [[visible(one_line(cell, LONG)) for cell in row] for row in cells]
         output.table([heads, *rows] if rows else [])
         for line in [*([""] if rows and lines else []), *map(visible, lines)]:
             output.line(line)

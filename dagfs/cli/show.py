@@ -12,6 +12,7 @@ from dagfs.engine.document import attempt_data, outputs_of, paths_of, record_dat
 from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
+from dagfs.model.excerpt import LONG, one_line
 from dagfs.model.run import Attempt
 from dagfs.model.timespan import duration
 
@@ -92,4 +93,4 @@ def _show_attempt(command: Command, attempt: Attempt, outputs: Mapping[str, str]
         ["params", "  ".join(f"{name}={value}" for name, value in header.params.items())],
         ["outputs", "  ".join(f"{name}={value}" for name, value in outputs.items())],
     ]
-    output.table([[name, visible(text)] for name, text in rows if text], indent="  ")
+    output.table([[name, visible(one_line(text, LONG))] for name, text in rows if text], indent="  ")

@@ -16,6 +16,7 @@ from dagfs.engine.bootstrap import Engine
 from dagfs.engine.proposal import propose_retry
 from dagfs.engine.versions import version_text, versions
 from dagfs.errors import NotFound, Refused, UsageError
+from dagfs.model.excerpt import LONG, one_line
 
 EXAMPLES = """
 examples:
@@ -60,7 +61,7 @@ def _log(command: Command, engine: Engine, run_id: str) -> int:
             used = ", ".join(map(str, each.attempts))
             output.line(output.styled(each.name, "bold") + f"  {each.sha256[:12]}")
             rows = [["when", each.created], ["who", who], ["why", each.reason], ["attempts", used]]
-            output.table([[name, visible(text)] for name, text in rows if text], indent="  ")
+            output.table([[name, visible(one_line(text, LONG))] for name, text in rows if text], indent="  ")
             for line in each.changes:
                 output.line(f"  {visible(line)}")
             output.line()

@@ -12,7 +12,7 @@ from dagfs.engine.document import status_data
 from dagfs.engine.location import Reading, now
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
-from dagfs.model.excerpt import one_line
+from dagfs.model.excerpt import LONG, one_line
 from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import ago, duration
@@ -89,7 +89,7 @@ def _circumstances(view: View) -> list[str]:
     params = last.header.params
     if params:
         lines.append("params: " + "  ".join(f"{name}={value}" for name, value in params.items()))
-    return [visible(line) for line in lines]
+    return [visible(one_line(line, LONG)) for line in lines]
 
 
 def _row(command: Command, step: StepRun, prefix: str = "") -> list[str]:
