@@ -258,6 +258,9 @@ def test_a_child_is_addressed_by_every_command(fanned: Home) -> None:
     fanned.dagfs("status", b).exits(0).says("store ✗ failed")
     fanned.dagfs("show", b).exits(0).says(b)
     fanned.dagfs("logs", b, "fetch").exits(0)
+    for way in ("@", "fan", root[:15]):
+        fanned.dagfs("logs", f"{way}/{found['b'].name}", "fetch").exits(0)
+    fanned.dagfs("logs", "@/none", "fetch").exits(4).in_one_line().says("there is no run at '@/none'")
     fanned.dagfs("graph", b).exits(0).says("store")
     fanned.dagfs("wait", b).exits(1)
     fanned.dagfs("watch", b).exits(1).says("store", "failed")

@@ -132,7 +132,7 @@ class Catalogue:
         """The run that `reference` names; NotFound, or UsageError where it could be several.
 
         It is an id, the beginning of one, a DAG's name (its newest run), `@` (the newest of all), `@-1`
-        (the one before), `DAG@-1`, `ROOT/CHILD`, or a path into a run's folder.
+        (the one before), `DAG@-1`, `ROOT/CHILD` with any of these as the root, or a path into a run's folder.
         """
         if valid_address(reference) and self._home.run(reference).root.is_dir():
             return reference
@@ -140,7 +140,10 @@ class Catalogue:
         if back:
             return self._back(back["dag"], int(back["back"] or 0))
         if "/" in reference or reference in (".", ".."):
-            return self._by_path(reference)
+            if found := self._by_path(reference) or self._child(reference):
+                return found
+            hint = f"runs of this home lie in {self._home.runs}"
+            raise NotFound(f"there is no run at {reference!r}", hint=hint)
         ids = list(self.newest_first())
         beginning = [run_id for run_id in ids if reference and run_id.startswith(reference.lower())]
         if not (beginning and reference[:1].isdigit()):
@@ -162,7 +165,19 @@ class Catalogue:
             )
         return run_id
 
+    def _child(self, reference: str) -> str:
+        """What `REF/CHILD` means, where REF is any reference; empty where there is none like that."""
+        root, _, child = reference.rpartition("/")
+        if not valid_run_id(child) or not root.strip("./"):
+            return ""
+        try:
+            address = f"{self.find(root).partition('/')[0]}/{child}"
+        except NotFound:
+            return ""
+        return address if self._home.run(address).root.is_dir() else ""
+
     def _by_path(self, reference: str) -> str:
+        """The run whose folder a path leads into; empty where there is none."""
         runs = self._home.runs.resolve()
         for base in (Path(), self._home.root, self._home.runs):
             try:
@@ -176,9 +191,7 @@ class Catalogue:
             )
             if valid_address(address) and self._home.run(address).root.is_dir():
                 return address
-        raise NotFound(
-            f"there is no run at {reference!r}", hint=f"runs of this home lie in {self._home.runs}"
-        )
+        return ""
 
     def _several(self, reference: str, found: list[str]) -> UsageError:
         shown = ", ".join(found[:_CANDIDATES])
