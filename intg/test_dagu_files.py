@@ -185,3 +185,8 @@ def test_references_to_what_is_not_there_are_warned_of(home: Home) -> None:
     told.says("${params.regoin} stands for nothing: there is no parameter 'regoin'", "did you mean 'region'?")
     told.says("there is no constant 'nope'", "there is no step 'laod'", "did you mean 'load'?")
     assert told.err.count("warning") == 4, told
+
+
+def test_a_key_of_the_dag_in_a_step_is_said_to_be_one(home: Home) -> None:
+    home.dag("job", 'steps: [{name: a, run: "true", max_output_size: 3}]')
+    home.dagfs("validate", "job").exits(3).says("unknown key 'max_output_size'", "it is a key of the DAG")

@@ -8,7 +8,7 @@ from dagfs.errors import Problem
 from dagfs.model.dag import Mark
 from dagfs.model.spelling import get_close_matches
 from dagfs.spec.dialect import Dialect
-from dagfs.spec.keys import Key, Keys
+from dagfs.spec.keys import ROOT, STEP, Key, Keys
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
 from dagfs.spec.scalar import resolve
 from dagfs.spec.yaml import Text
@@ -72,8 +72,12 @@ class Reader:
             self.error(entry.mark, same, "keep one of the two")
 
     def _unknown(self, entry: Entry, table: Keys, where: str) -> None:
-        known = [key.spelled for key in table.of(self.dialect.name).values()]
-        hint = self.suggestion(entry.key, known)
+        dialect = self.dialect.name
+        spelled = entry.key.lower() if dialect == "dagu1" else entry.key
+        if table is STEP and spelled in ROOT.of(dialect):
+            hint: str | None = "it is a key of the DAG: write it beside steps:"
+        else:
+            hint = self.suggestion(entry.key, [key.spelled for key in table.of(dialect).values()])
         if hint is None and entry.key in table.of("dagu2"):
             hint = f"it is a key of Dagu 2, and this file is read as Dagu 1: {self.dialect.reason}"
         self.error(entry.mark, f"unknown key '{entry.key}' in {where}", hint)
