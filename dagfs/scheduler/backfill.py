@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from dagfs.model.schedule import RESTART, START, Schedule
 from dagfs.scheduler.instants import occurrences, zone_named
@@ -20,11 +21,16 @@ class Span:
 
     @property
     def begin(self) -> datetime:
-        return datetime.combine(self.first, time.min, zone_named(self.zone))
+        return _midnight(self.first, self.zone)
 
     @property
     def end(self) -> datetime:
-        return datetime.combine(self.last + timedelta(days=1), time.min, zone_named(self.zone))
+        return _midnight(self.last + timedelta(days=1), self.zone)
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    """In UTC: two moments that share a zone are compared by their clocks, which may show an hour twice."""
+    return datetime.combine(day, time.min, zone_named(zone)).astimezone(UTC)
 
 
 def instants(schedule: Schedule, span: Span) -> Iterator[datetime]:
@@ -32,7 +38,7 @@ def instants(schedule: Schedule, span: Span) -> Iterator[datetime]:
     if not schedule.entries:
         day = span.first
         while day <= span.last:
-            yield datetime.combine(day, time.min, zone_named(span.zone))
+            yield _midnight(day, span.zone)
             day += timedelta(days=1)
         return
     for moment, actions in occurrences(schedule, span.zone, span.begin - timedelta(seconds=1)):
@@ -43,5 +49,6 @@ def instants(schedule: Schedule, span: Span) -> Iterator[datetime]:
 
 
 def filled_in(value: str, moment: datetime, zone: str) -> str:
-    """A parameter's value with `%Y`, `%m`, … replaced by the local time of an instant."""
-    return moment.astimezone(zone_named(zone)).strftime(value)
+    """A value with `%Y %m %d %H %M` replaced by the local time of an instant; any other `%` stays."""
+    local = moment.astimezone(zone_named(zone))
+    return re.sub("%[YmdHM]", lambda found: local.strftime(found[0]), value)

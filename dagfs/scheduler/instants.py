@@ -21,6 +21,8 @@ _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _FARTHEST = timedelta(days=366 * 9)
 """The eighth of February 29ths may be that far away, over a century that has no leap year."""
+_LAST = datetime(9900, 1, 1, tzinfo=UTC)
+"""Nothing is looked for later: the calendar ends, and in each zone at another moment."""
 
 
 @lru_cache(maxsize=256)
@@ -65,6 +67,10 @@ def _bisect(zone: ZoneInfo, low: datetime, high: datetime, offset: timedelta) ->
 def next_match(expression: str, zone: ZoneInfo, after: datetime) -> datetime | None:
     """The first instant later than `after` at which a cron expression is due in `zone`."""
     cron = understood(expression)
+    # What is added to it below are distances from UTC.
+    after = after.astimezone(UTC)
+    if after >= _LAST:
+        return None
     end = after + _FARTHEST
     while after < end:
         offset = _offset(zone, after)
@@ -120,6 +126,7 @@ def next_of(entry: Timetable, zone: str, after: datetime) -> datetime | None:
 
 def next_due(schedule: Schedule, zone: str, after: datetime) -> tuple[datetime, frozenset[str]] | None:
     """When a schedule is due next, and what for: its actions. None when it never will be."""
+    after = after.astimezone(UTC)
     zone = schedule.timezone or zone
     first, last = bounds(schedule, zone)
     if first is not None and first - _SECOND > after:
@@ -153,7 +160,9 @@ def _bound(text: str, zone: str, of_day: time) -> datetime | None:
     if not text:
         return None
     if len(text) == len("2026-11-21"):
-        return datetime.combine(date.fromisoformat(text), of_day, zone_named(zone)).astimezone(UTC)
+        day = datetime.combine(date.fromisoformat(text), of_day, zone_named(zone))
+        # 9999-12-31 is how people write "for ever", and has no end in UTC.
+        return day.astimezone(UTC) if day.year < _LAST.year else _LAST
     return datetime.fromisoformat(text).astimezone(UTC)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 import pytest
@@ -96,6 +96,31 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_zone_of_the_machine_changes_nothing() -> None:
     assert seq("0 0 * * *", "UTC", "2026-01-01", 1) == ["01-02T00:00"]
     assert seq("30 2 * * *", "Europe/Berlin", "2026-03-28", 1) == ["03-28T01:30"]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "Europe/Berlin", "UTC"])
+@pytest.mark.parametrize(
+    "after", ["2026-11-21T10:00:00+09:00", "2026-11-20T20:00:00-05:00", "2026-11-21T01:00Z"]
+)
+def test_a_moment_is_the_same_in_whatever_zone_it_is_said(zone: str, after: str) -> None:
+    moment = datetime.fromisoformat(after)
+    for expression in ("0 5 * * *", "30 22 * * *", "0 * * * *"):
+        assert next_match(expression, zone_named(zone), moment) == next_match(
+            expression, zone_named(zone), utc("2026-11-21T01:00")
+        )
+        local = moment.astimezone(zone_named(zone))
+        schedule = cron(expression, timezone=zone)
+        assert next(occurrences(schedule, "UTC", local)) == next(occurrences(schedule, "UTC", moment))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+def test_the_end_of_the_calendar_is_no_bug(zone: str) -> None:
+    late = utc("9999-12-31")
+    assert next_match("0 0 * * *", zone_named(zone), late) is None
+    for_ever = cron("0 0 * * *", timezone=zone, start_date="2026-03-01", end_date="9999-12-31")
+    assert seq("0 0 * * *", zone, "2026-03-01", 1)
+    assert next(occurrences(for_ever, "UTC", utc("2026-01-01")))
+    assert not list(occurrences(cron("0 0 * * *", timezone=zone, start_date="9999-12-31"), "UTC", late))
 
 
 _ZONES = (

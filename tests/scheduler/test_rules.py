@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from dagfs.model.dag import RetryPolicy
 from dagfs.model.schedule import Retention, Schedule
 from dagfs.scheduler.again import next_retry
@@ -74,6 +76,39 @@ def test_a_backfill_has_the_instants_of_its_days() -> None:
     ]
     days = list(instants(Schedule(), span))
     assert [filled_in("%Y-%m-%d", day, "Europe/Berlin") for day in days] == ["2026-03-28", "2026-03-29"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "expression", "day", "due"),
+    [
+        ("Asia/Tokyo", "0 5 * * *", "2026-11-10", ["11-09T20:00"]),
+        ("Asia/Tokyo", "0 0 * * *", "2026-11-10", ["11-09T15:00"]),
+        ("America/New_York", "30 22 * * *", "2026-11-10", ["11-11T03:30"]),
+        ("America/New_York", "0 0 * * *", "2026-11-10", ["11-10T05:00"]),
+        # The clocks go forward, and back.
+        ("Europe/Berlin", "30 2 * * *", "2027-03-28", ["03-28T01:00"]),
+        ("Europe/Berlin", "30 2 * * *", "2026-10-25", ["10-25T00:30"]),
+        ("America/New_York", "30 2 * * *", "2026-03-08", ["03-08T07:00"]),
+        ("America/New_York", "30 1 * * *", "2026-11-01", ["11-01T05:30"]),
+        ("America/New_York", "30 23 * * *", "2026-11-01", ["11-02T04:30"]),
+        # Here they go back at midnight: the day before has its last hour twice.
+        ("America/Asuncion", "30 */23 * * *", "2024-03-23", ["03-23T03:30", "03-24T02:30", "03-24T03:30"]),
+        ("UTC", "30 22 * * *", "2026-11-10", ["11-10T22:30"]),
+    ],
+)
+def test_a_backfill_of_one_day_has_what_the_scheduler_would_have_started(
+    zone: str, expression: str, day: str, due: list[str]
+) -> None:
+    span = Span(utc(day).date(), utc(day).date(), zone)
+    found = list(instants(cron(expression, timezone=zone), span))
+    assert [f"{each:%m-%dT%H:%M}" for each in found] == due
+    assert {each.utcoffset() for each in found} == {timedelta()}
+
+
+def test_only_the_documented_parts_of_a_time_are_filled_in() -> None:
+    moment = utc("2026-11-09T20:05")
+    assert filled_in("%Y/%m/%d %H:%M", moment, "Asia/Tokyo") == "2026/11/10 05:05"
+    assert filled_in("a%20b/100%/%j%%", moment, "UTC") == "a%20b/100%/%j%%"
 
 
 def test_figures_are_escaped() -> None:
