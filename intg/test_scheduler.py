@@ -507,6 +507,19 @@ def test_next_shows_local_times_over_a_change_of_the_clocks(home: Home) -> None:
     )
 
 
+def test_next_takes_any_way_to_say_a_moment_and_refuses_the_ends_of_the_calendar(home: Home) -> None:
+    home.dag("job", f"schedule: '0 5 * * *'\ntimezone: Asia/Tokyo\n{STEPS}")
+    same = [
+        home.dagfs("next", "job", "-n", "1", "--from", text).exits(0).out
+        for text in ("2026-11-21T10:00:00+09:00", "2026-11-21T01:00:00Z", "2026-11-20T20:00:00-05:00")
+    ]
+    assert len(set(same)) == 1
+    assert "2026-11-21 20:00:00Z" in same[0]
+    for text in ("9999-12-31", "0001-01-01T00:00:00+14:00", "2026-02-30"):
+        home.dagfs("next", "--from", text).exits(2).in_one_line()
+    home.dagfs("runs", "--since", "2026-99-01").exits(2).in_one_line().says("not a time")
+
+
 def test_a_scheduler_that_hangs_is_called_so_until_it_goes_on(home: Home) -> None:
     """Whatever holds it up, its sign of life grows old."""
     home.settings("grace_sec: 2\n")

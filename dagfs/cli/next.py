@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from dagfs.cli.output import visible
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import now
+from dagfs.engine.moment import moment_of
 from dagfs.engine.reading import reading_options
-from dagfs.errors import ExitCode, SpecError, UsageError
+from dagfs.errors import ExitCode, SpecError
 from dagfs.model.dag import Dag
 from dagfs.scheduler.forecast import Coming, coming
 from dagfs.spec.parse import parse
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     home, options = read_home(root(command)), command.options
-    since = _moment(options.since) if options.since else now()
+    since = moment_of(options.since, f"--from {options.since}") if options.since else now()
     paused = Ledger(Disk(), home.paths.scheduler, now).paused()
     rows = coming(home, _wanted(command, home), since, options.n)
     if options.json:
@@ -49,14 +49,6 @@ def run(command: Command) -> int:
     else:
         command.output.table([_row(row, paused) for row in rows])
     return ExitCode.DONE
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--from {text}: expected a time such as 2026-03-28 or 2026-03-28T12:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=now().tzinfo)
 
 
 def _wanted(command: Command, home: Home) -> Iterator[tuple[Path, Dag]]:

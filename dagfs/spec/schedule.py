@@ -142,13 +142,14 @@ def is_zone(name: str) -> bool:
 def _instant(reader: Reader, entry: Entry, *, whole_day: bool = True) -> str:
     """RFC 3339 with an offset, or with `whole_day` a date alone."""
     text = reader.string(entry.value, entry.key).strip()
+    day = len(text) == len("2026-11-21")
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    day = len(text) == len("2026-11-21")
-    if moment is not None and (whole_day if day else moment.tzinfo is not None):
-        return text if day else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if whole_day if day else moment.tzinfo is not None:
+            return text if day else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        # No moment, or one that has no place in the calendar of UTC.
+        pass
     shapes = "a date or an instant" if whole_day else "an instant"
     reader.error(entry.value.mark, f"{entry.key} must be {shapes} such as 2026-11-21T02:30:00Z, not '{text}'")
     return ""

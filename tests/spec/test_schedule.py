@@ -57,6 +57,7 @@ def test_the_forms_of_a_schedule(text: str, entries: tuple[Timetable, ...]) -> N
         ("schedule: {begin: x}", "f.yaml:1:12: error: unknown key 'begin' in schedule"),
         ("schedule: {kind: cron}", "f.yaml:1:11: error: an entry of schedule needs expression:"),
         ("schedule: {kind: moon, at: x}", "f.yaml:1:18: error: kind must be 'cron' or 'at', not 'moon'"),
+        ("schedule: {at: '9999-12-31T23:59:59-05:00'}", "f.yaml:1:16: error: at must be an instant"),
         ("schedule: {at: tomorrow}", "f.yaml:1:16: error: at must be an instant"),
         ("schedule: {at: 2026-12-24T18:00:00}", "f.yaml:1:16: error: at must be an instant"),
         ("schedule: {at: 2026-12-24}", "f.yaml:1:16: error: at must be an instant"),

@@ -120,6 +120,7 @@ def test_what_acts_needs_a_role_and_says_so(operation: Any) -> None:
         ("state=odd", "state.0: 'odd' is not one of"),
         ("cursor=../x", "cursor: "),
         ("since=yesterday", "since: "),
+        ("since=2026-11-21T25:61:00Z", "since: "),
     ],
 )
 def test_a_query_that_does_not_fit_is_told_why(query: str, message: str, client: Client) -> None:

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from dagfs.engine.document import record_data, status_data
 from dagfs.engine.drawing import graph_data, subject_of_run
+from dagfs.engine.moment import is_past_text
+from dagfs.errors import UsageError
 from dagfs.model.state import RunState
 from dagfs.store.journal import tail
 from dagfs.web.api.dags import svg_reply
@@ -52,6 +54,8 @@ OFFSET = Parameter(
 
 def list_runs(call: Call) -> Any:
     cursor, limit = call["cursor"] or "", call["limit"]
+    if call["since"] is not None and not is_past_text(call["since"]):
+        raise UsageError("since: expected a date or an instant such as 2026-11-21 or 2026-11-21T12:00:00Z")
     found = call.site.home.store.summaries(
         limit + 1, call["dag"], call["state"] or (), call["since"], after=cursor
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dagfs.engine.home import Home
 from dagfs.engine.location import now
+from dagfs.engine.moment import moment_of
 from dagfs.engine.reading import reading_options
-from dagfs.errors import SpecError, UsageError
+from dagfs.errors import SpecError
 from dagfs.model.dag import Dag
 from dagfs.scheduler.forecast import coming
 from dagfs.scheduler.pulse import standing
@@ -37,21 +37,9 @@ def list_notes(call: Call) -> Any:
 def list_coming(call: Call) -> Any:
     home = call.site.home
     paused = _ledger(home).paused()
-    rows = coming(home, _wanted(call), _since(call), call["limit"])
+    since = now() if call["from"] is None else moment_of(call["from"], "from")
+    rows = coming(home, _wanted(call), since, call["limit"])
     return [row.as_data(paused) for row in rows]
-
-
-def _since(call: Call) -> datetime:
-    if call["from"] is None:
-        return now()
-    try:
-        moment = datetime.fromisoformat(call["from"])
-        # Near the ends of the calendar there is no other zone's time for it.
-        if not 1970 <= moment.year < 3000:
-            raise ValueError
-    except ValueError:
-        raise UsageError("from: expected a time such as 2026-03-28 or 2026-03-28T12:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _wanted(call: Call) -> Iterator[tuple[Path, Dag]]:
