@@ -435,6 +435,65 @@ def test_backfill_makes_each_run_once(home: Home) -> None:
     home.dagfs("backfill", "day", "--from", "tomorrow", "--to", "2026-03-30").exits(2).in_one_line()
 
 
+def test_a_backfill_in_a_zone_has_the_days_that_were_asked_for_and_the_schedulers_ids(home: Home) -> None:
+    home.dag("tk", f"schedule: '0 5 * * *'\ntimezone: Asia/Tokyo\n{STEPS}")
+    home.dag("ny", f"schedule: '30 22 * * *'\ntimezone: America/New_York\n{STEPS}")
+    home.dag("be", f"schedule: '30 2 * * *'\ntimezone: Europe/Berlin\n{STEPS}")
+
+    def due(name: str, first: str, last: str) -> list[str]:
+        words = ("backfill", name, "--from", first, "--to", last, "-n", "--json")
+        return [each["due"] for each in home.dagfs(*words).exits(0).events]
+
+    assert due("tk", "2025-11-10", "2025-11-10") == ["2025-11-09T20:00:00+00:00"]
+    assert len(due("tk", "2025-11-10", "2025-11-12")) == 3
+    assert due("ny", "2025-11-10", "2025-11-10") == ["2025-11-11T03:30:00+00:00"]
+    (gap,) = due("be", "2025-03-30", "2025-03-30")
+    assert gap == home.dagfs("next", "be", "--from", "2025-03-29T12:00Z", "-n", "1", "--json").json[0]["due"]
+
+
+def test_a_backfill_makes_no_run_of_the_future(home: Home) -> None:
+    home.dag("day", f"schedule: '@daily'\n{STEPS}")
+    today = datetime.now(UTC).date()
+    ahead = str(today + timedelta(days=3))
+    told = home.dagfs("backfill", "day", "--from", str(today), "--to", ahead).exits(0)
+    told.says("1/1", "3 instants are still to come")
+    assert len(home.runs()) == 1
+    home.dagfs("backfill", "day", "--from", ahead, "--to", ahead).exits(4).in_one_line().says("has come yet")
+    home.dagfs("backfill", "day", "--from", str(today), "--to", "9999-12-31").exits(2).in_one_line()
+
+
+def test_a_backfill_counts_the_runs_that_are_there_by_how_they_stand(home: Home) -> None:
+    home.dag("day", "schedule: '@daily'\nsteps:\n  - name: a\n    run: exit 3\n")
+    words = ("backfill", "day", "--from", "2026-03-28", "--to", "2026-03-29")
+    home.dagfs(*words).exits(1).says("ended with 1, failed")
+    home.dagfs(*words).exits(1).says("1/2", "exists, failed")
+    home.dagfs(*words, "-n", "--json").exits(0)
+    assert {each["state"] for each in home.dagfs(*words, "--json").exits(1).events} == {"failed"}
+
+
+def test_a_backfill_waits_for_what_is_at_work_and_may_be_ended(home: Home) -> None:
+    home.dag("day", "schedule: '@daily'\nsteps:\n  - until test -e $DAG_DESK/go; do sleep 0.01; done\n")
+    words = ("backfill", "day", "--from", "2026-03-28", "--to", "2026-03-29")
+    first = home.start(*words)
+    first.until(lambda: home.runs() and (home.runs()[0] / "status.json").exists(), "a run")
+    first.signal(signal.SIGTERM)
+    first.wait().exits(143).in_one_line().says("ended early: 1 that were begun go on")
+    second = home.start(*words, "--jobs", "2")
+    eventually(lambda: len(home.runs()) == 2)
+    home.go()
+    second.wait().exits(0).says("1/2", "2/2", "exists, succeeded")
+
+
+def test_a_backfill_says_why_a_run_was_never_made(home: Home) -> None:
+    home.dag("day", f"schedule: '@daily'\nparams: [{{name: n, type: integer, required: true}}]\n{STEPS}")
+    words = ("backfill", "day", "--from", "2026-03-28", "--to", "2026-03-29")
+    home.dagfs(*words).exits(2).in_one_line().says("'n'")
+    home.dagfs(*words, "-p", "n=%Y-x").exits(2).in_one_line().says("'n'")
+    assert not home.runs()
+    home.dag("day", f"schedule: '@daily'\nparams: [{{name: m, eval: $(exit 7)}}]\n{STEPS}")
+    home.dagfs(*words).exits(1).says("ended with 3: ", "params m")
+
+
 def test_clean_keeps_what_may_be_needed(home: Home) -> None:
     home.dag("job", f"hist_retention_runs: 2\n{STEPS}")
     for place in range(4):

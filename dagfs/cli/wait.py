@@ -16,6 +16,7 @@ from dagfs.errors import ExitCode
 from dagfs.model.state import RunState
 from dagfs.store.layout import valid_run_id
 from dagfs.store.owner import holder
+from dagfs.store.runs import RunStore
 
 EXAMPLES = """
 examples:
@@ -43,7 +44,7 @@ def run(command: Command) -> int:
     queued = _await_begin(home, options.runs, is_time_left)
     wanted = list(dict.fromkeys(home.store.find(each) for each in options.runs if each not in queued))
     found: dict[str, View] = {}
-    for run_id, view in _endings(home, wanted, is_time_left):
+    for run_id, view in endings(home.store, wanted, is_time_left):
         found[run_id] = view
         if not options.json:
             command.output.line(f"{run_id}  {command.output.state(view.state, view.run.last.reason)}")
@@ -83,14 +84,16 @@ def _queued_document(run_id: str) -> dict[str, object]:
     return {"run": run_id, "state": str(RunState.QUEUED), "reason": "waits in a queue", "timed_out": True}
 
 
-def _endings(home: Reading, runs: list[str], is_time_left: Callable[[], bool]) -> Iterator[tuple[str, View]]:
+def endings(
+    store: RunStore, runs: list[str], is_time_left: Callable[[], bool] = lambda: True
+) -> Iterator[tuple[str, View]]:
     """Each run with how it ended, as it ends, while time is left."""
     left = list(runs)
     while True:
         # An engine lets go of its run when all is on record; before that there is nothing to read. One that
         # is at work on a family lets go of all of it at once, but a child may be over before.
-        for run_id in [each for each in left if "/" in each or holder(home.store.paths(each)) is None]:
-            view = view_run(home.store, run_id)
+        for run_id in [each for each in left if "/" in each or holder(store.paths(each)) is None]:
+            view = view_run(store, run_id)
             if view.owner is None:
                 left.remove(run_id)
                 yield run_id, view

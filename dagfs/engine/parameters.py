@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from dagfs.errors import Problem, SpecError, UsageError
 from dagfs.model.dag import Dag, Param
 from dagfs.model.value import frozen, replace
 from dagfs.planning.items import as_text
+from dagfs.spec.evaluation import by_name
 from dagfs.spec.yaml import load_plain
 
 _LARGEST = 1 << 20
@@ -98,16 +99,29 @@ def check_defaults(dag: Dag, folder: Path, file: str) -> list[Problem]:
     """What is wrong with the schemas and the defaults as they stand in the spec, for `validate`."""
     try:
         parameters = parameters_of(dag, folder, file)
-        # A default with a reference or a command is known only when a run begins.
-        fixed = [
-            param for param in parameters.declared if not param.eval and not set("$`") & set(param.value)
-        ]
+        fixed = [param for param in parameters.declared if _is_fixed(param)]
         values = {param.name: param.value for param in fixed}
         lenient = tuple(replace(param, required=False) for param in fixed)
         check_values(dag, Parameters(lenient, {}), values, (), file)
     except SpecError as error:
         return list(error.problems)
     return []
+
+
+def check_given(dag: Dag, folder: Path, overrides: Sequence[tuple[str, str]], file: str) -> None:
+    """What `check_values` says of values before there is a run: no default that has to be evaluated is."""
+    parameters = parameters_of(dag, folder, file)
+    given = by_name(parameters.declared, overrides, places=dag.dialect != "dagu1")
+    known = [param for param in parameters.declared if param.name in given or _is_fixed(param)]
+    unknown = [replace(param, required=False) for param in parameters.declared if param not in known]
+    values = {**{param.name: param.value for param in known}, **given}
+    together = {} if unknown else parameters.together
+    check_values(dag, Parameters((*known, *unknown), together), values, given, file)
+
+
+def _is_fixed(param: Param) -> bool:
+    """A default with a reference or a command is known only when a run begins."""
+    return not param.eval and not set("$`") & set(param.value)
 
 
 def _read(path: Path, dag: Dag, file: str) -> Mapping[str, Any]:
