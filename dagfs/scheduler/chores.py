@@ -43,7 +43,7 @@ class Chores:
     ) -> None:
         self._home, self._ledger, self._shelf, self._census = home, ledger, shelf, census
         self._scheduler, self._launcher = scheduler, launcher
-        self._inbox = Inbox(home.root, ledger)
+        self._inbox = Inbox(home, ledger)
         self._next_look = self._next_runs = self._next_all = 0.0
         self._next_clean = time.monotonic() + _FIRST_CLEAN_SEC
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dagfs.scheduler.identity import file_id
 from dagfs.scheduler.job import Job
 from dagfs.scheduler.shelf import Shelved
+from dagfs.store.layout import HomePaths
 from dagfs.store.ledger import Ledger
 
 STILL_SEC = 1.0
@@ -30,10 +31,14 @@ class _Memory:
 
 
 class Inbox:
-    """Looks for files that DAGs wait for. They are patterns below `root`, or absolute."""
+    """Looks for files that DAGs wait for. They are patterns below the home, or absolute.
 
-    def __init__(self, root: Path, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
-        self._root, self._ledger, self._clock = root, ledger, clock
+    What lies with the runs starts none: each run would start the next one by its own logs.
+    """
+
+    def __init__(self, home: HomePaths, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
+        self._root, self._runs = home.root, os.path.join(os.path.realpath(home.runs), "")
+        self._ledger, self._clock = ledger, clock
         self._memories: dict[str, _Memory] = {}
 
     def new_files(self, dag: Shelved) -> Iterator[Job]:
@@ -75,7 +80,7 @@ class Inbox:
                     info = os.stat(path)
                 except OSError:
                     continue
-                if os.path.isfile(path):
+                if stat.S_ISREG(info.st_mode) and not os.path.realpath(path).startswith(self._runs):
                     yield path, f"{info.st_ino}:{info.st_size}:{info.st_mtime_ns}"
 
     def _is_still(self, path: str) -> bool:

@@ -217,6 +217,15 @@ def _queue_name(reader: Reader, entry: Entry) -> str:
     return name
 
 
+def _watch(reader: Reader, entry: Entry) -> tuple[str, ...]:
+    patterns = tuple(filter(None, reader.strings(entry.value, entry.key)))
+    for pattern in patterns:
+        if pattern.removeprefix("./").startswith("runs/"):
+            hint = "let a step write what is to start another DAG to a folder of its own"
+            reader.warning(entry.value.mark, f"'{pattern}': what lies with the runs starts none", hint)
+    return patterns
+
+
 _SCHEDULE: dict[str, tuple[str, Callable[[Reader, Entry], Any]]] = {
     "schedule": ("entries", _timetables),
     "timezone": ("timezone", _timezone),
@@ -230,7 +239,7 @@ _SCHEDULE: dict[str, tuple[str, Callable[[Reader, Entry], Any]]] = {
     "jitter": ("jitter_sec", _seconds),
     "start_date": ("start_date", _instant),
     "end_date": ("end_date", _instant),
-    "watch": ("watch", lambda reader, entry: tuple(filter(None, reader.strings(entry.value, entry.key)))),
+    "watch": ("watch", _watch),
     "suspend": ("suspend", lambda reader, entry: reader.boolean(entry.value, entry.key)),
     "restart_wait_sec": ("restart_wait_sec", lambda reader, entry: reader.seconds(entry.value, entry.key)),
 }

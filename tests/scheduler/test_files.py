@@ -166,7 +166,7 @@ def test_a_file_counts_once_it_stands_still(home: HomePaths, tmp_path: Path, clo
     each = dag("load", cron(watch=("in/*.csv",)))
     (tmp_path / "in").mkdir()
     write_in(tmp_path, "old.csv", 1000)
-    inbox = Inbox(tmp_path, ledger, clock)
+    inbox = Inbox(home, ledger, clock)
     assert not list(inbox.new_files(each))
     path = write_in(tmp_path, "new.csv", 100)
     write_in(tmp_path, "new.txt", 100)
@@ -175,7 +175,7 @@ def test_a_file_counts_once_it_stands_still(home: HomePaths, tmp_path: Path, clo
     assert job.params == (("file", str(path)),)
     inbox.had(each, job)
     assert not list(inbox.new_files(each))
-    assert not list(Inbox(tmp_path, ledger, clock).new_files(each))
+    assert not list(Inbox(home, ledger, clock).new_files(each))
     write_in(tmp_path, "new.csv", 50)
     list(inbox.new_files(each))
     (again,) = inbox.new_files(each)
@@ -183,6 +183,29 @@ def test_a_file_counts_once_it_stands_still(home: HomePaths, tmp_path: Path, clo
     write_in(tmp_path, "young.csv", 0.2)
     list(inbox.new_files(each))
     assert [found.params[0][1] for found in inbox.new_files(each)] == [str(path)]
+
+
+@pytest.mark.parametrize("pattern", ["**/*.csv", "runs/in/*.csv", "link/**", "{home}/**/*.csv"])
+def test_what_lies_with_the_runs_starts_none(
+    home: HomePaths, tmp_path: Path, clock: Clock, pattern: str
+) -> None:
+    ledger = Ledger(Disk(), home.scheduler, lambda: utc("2026-01-01"))
+    ledger.prepare()
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-runs")
+    home.runs.rename(elsewhere)
+    home.runs.symlink_to(elsewhere)
+    (tmp_path / "link").symlink_to(home.runs)
+    (tmp_path / "in").mkdir()
+    (elsewhere / "in").mkdir()
+    each = dag("load", cron(watch=(pattern.format(home=tmp_path),)))
+    inbox = Inbox(home, ledger, clock)
+    list(inbox.new_files(each))
+    mine = write_in(tmp_path, "new.csv", 100)
+    write_in(elsewhere, "log.csv", 100)
+    list(inbox.new_files(each))
+    found = {job.params[0][1] for job in inbox.new_files(each)}
+    assert found <= {str(mine)}
+    assert bool(found) == ("**/*" in pattern)
 
 
 def write_in(folder: Path, name: str, age: float) -> Path:

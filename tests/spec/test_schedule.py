@@ -120,3 +120,9 @@ def test_a_window_alone_means_all_of_it() -> None:
 )
 def test_durations(text: str, seconds: float | None) -> None:
     assert duration(text) == seconds
+
+
+def test_a_pattern_for_files_of_runs_is_warned_of() -> None:
+    (warning,) = problems("watch: [inbox/*, runs/**/*.log]")
+    assert warning == "f.yaml:1:8: warning: 'runs/**/*.log': what lies with the runs starts none"
+    assert not problems("watch: runs-in/*")
