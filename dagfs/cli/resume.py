@@ -21,6 +21,7 @@ examples:
   dagfs resume nightly-import
 
 What was due while it was paused is not made up for; `dagfs backfill` does that.
+Files that came meanwhile start their runs now.
 exit codes: 0 done, 7 it was not paused
 """
 
