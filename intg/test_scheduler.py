@@ -490,7 +490,7 @@ def test_a_backfill_says_why_a_run_was_never_made(home: Home) -> None:
     home.dagfs(*words).exits(2).in_one_line().says("'n'")
     home.dagfs(*words, "-p", "n=%Y-x").exits(2).in_one_line().says("'n'")
     assert not home.runs()
-    home.dag("day", f"schedule: '@daily'\nparams: [{{name: m, eval: $(exit 7)}}]\n{STEPS}")
+    home.dag("day", f"schedule: '@daily'\nparams: [{{name: m, eval: '${{NOPE:?unset}}'}}]\n{STEPS}")
     home.dagfs(*words).exits(1).says("ended with 3: ", "params m")
 
 
