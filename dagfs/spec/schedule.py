@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dagfs.model.cron import parse_cron
@@ -20,6 +20,7 @@ _ZONE_PREFIX = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+(.*)", re.DOTALL)
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
 )
+_DAY = len("2026-11-21")
 _UNITS = (86400.0, 3600.0, 60.0, 1.0)
 _OVERLAP_WORDS = {"all": "queue"}
 """What Dagu 2 calls it."""
@@ -31,6 +32,9 @@ def scheduling(reader: Reader, fields: Fields) -> dict[str, Any]:
     if "catchup_window" in fields and "catchup" not in fields and said["catchup_window_sec"]:
         # Whoever names a window in Dagu wants all of it.
         said["catchup"] = "all"
+    if _ends_before_it_starts(said.get("start_date", ""), said.get("end_date", "")):
+        message = f"end_date {said['end_date']} is before start_date {said['start_date']}: it never fires"
+        reader.error(fields["end_date"].value.mark, message)
     values: dict[str, Any] = {"schedule": Schedule(**said)}
     if "retry_policy" in fields:
         values["retry_policy"] = _retry_policy(reader, fields["retry_policy"])
@@ -46,6 +50,18 @@ def scheduling(reader: Reader, fields: Fields) -> dict[str, Any]:
         if f"hist_retention_{short}" in fields
     }
     return values | {"retention": Retention(**kept)}
+
+
+def _ends_before_it_starts(first: str, last: str) -> bool:
+    """Whether no instant lies between, in whatever zone days are meant."""
+    if not first or not last:
+        return False
+    if len(first) == len(last) == _DAY:
+        return last < first
+    begin, end = datetime.fromisoformat(first), datetime.fromisoformat(last)
+    # A date and an instant: a day begins and ends at another moment in each zone.
+    slack = timedelta() if _DAY not in (len(first), len(last)) else timedelta(days=2)
+    return end.replace(tzinfo=UTC) - begin.replace(tzinfo=UTC) < -slack
 
 
 # -- timetables ----------------------------------------------------------------------------------
@@ -142,7 +158,7 @@ def is_zone(name: str) -> bool:
 def _instant(reader: Reader, entry: Entry, *, whole_day: bool = True) -> str:
     """RFC 3339 with an offset, or with `whole_day` a date alone."""
     text = reader.string(entry.value, entry.key).strip()
-    day = len(text) == len("2026-11-21")
+    day = len(text) == _DAY
     try:
         moment = datetime.fromisoformat(text)
         if whole_day if day else moment.tzinfo is not None:

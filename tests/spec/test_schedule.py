@@ -58,6 +58,15 @@ def test_the_forms_of_a_schedule(text: str, entries: tuple[Timetable, ...]) -> N
         ("schedule: {kind: cron}", "f.yaml:1:11: error: an entry of schedule needs expression:"),
         ("schedule: {kind: moon, at: x}", "f.yaml:1:18: error: kind must be 'cron' or 'at', not 'moon'"),
         ("schedule: {at: '9999-12-31T23:59:59-05:00'}", "f.yaml:1:16: error: at must be an instant"),
+        ("start_date: 2026-03-02\nend_date: 2026-03-01", "f.yaml:2:11: error: end_date 2026-03-01 is before"),
+        (
+            "start_date: 2026-03-04\nend_date: '2026-03-01T00:00:00Z'",
+            "f.yaml:2:11: error: end_date 2026-03-01T",
+        ),
+        (
+            "start_date: '2026-03-01T00:00:01Z'\nend_date: '2026-03-01T00:00:00Z'",
+            "f.yaml:2:11: error: end_date 2026-03-01T",
+        ),
         ("schedule: {at: tomorrow}", "f.yaml:1:16: error: at must be an instant"),
         ("schedule: {at: 2026-12-24T18:00:00}", "f.yaml:1:16: error: at must be an instant"),
         ("schedule: {at: 2026-12-24}", "f.yaml:1:16: error: at must be an instant"),
@@ -126,3 +135,16 @@ def test_a_pattern_for_files_of_runs_is_warned_of() -> None:
     (warning,) = problems("watch: [inbox/*, runs/**/*.log]")
     assert warning == "f.yaml:1:8: warning: 'runs/**/*.log': what lies with the runs starts none"
     assert not problems("watch: runs-in/*")
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-03-01", "2026-03-01"),
+        ("2026-03-01T00:00:00Z", "2026-03-01"),
+        ("2026-03-02", "2026-03-01T12:00:00Z"),
+        ("2026-03-01", "9999-12-31"),
+    ],
+)
+def test_a_schedule_may_be_as_short_as_it_likes(first: str, last: str) -> None:
+    assert not problems(f"start_date: '{first}'\nend_date: '{last}'")
