@@ -262,6 +262,18 @@ def test_a_name_that_is_none_is_refused(home: Home, name: str) -> None:
     home.dagfs("plugins", "new", "--", name).exits(2).says("cannot name a plugin").in_one_line()
 
 
+@pytest.mark.parametrize(("name", "kind"), [("runs", "command"), ("shell", "executor"), ("stale", "rule")])
+def test_a_name_that_dagfs_has_itself_is_refused(home: Home, name: str, kind: str) -> None:
+    home.dagfs("plugins", "new", name, f"--{kind}").exits(2).says(f"its own {kind} {name!r}").in_one_line()
+    assert not (home.path / f"dagfs-{name}").exists()
+
+
+def test_a_package_to_begin_with_is_of_one_kind(home: Home) -> None:
+    home.dagfs("plugins", "new", "multi", "--rule", "--executor").exits(2).in_one_line().says(
+        "not allowed with"
+    )
+
+
 SHARING = """
 from dagfs.hooks import hookimpl
 from dagfs.hooks.executor import Process

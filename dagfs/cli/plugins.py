@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dagfs.cli.programs import find_program
 from dagfs.engine.bootstrap import open_home
 from dagfs.engine.preflight import missing_for
 from dagfs.errors import ExitCode, UsageError
+from dagfs.hooks.manager import PluginManager
 from dagfs.hooks.plugin import Plugin
 from dagfs.hooks.template import KINDS, package
 from dagfs.store.files import Disk
@@ -43,9 +44,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "what", nargs="?", choices=["new"], metavar="new", help="write a plugin to begin with"
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="its name")
+    kinds = parser.add_mutually_exclusive_group()
     for kind in KINDS:
         text = f"new: one that is {'an' if kind == 'executor' else 'a'} {kind}"
-        parser.add_argument(f"--{kind}", action="store_const", const=kind, dest="kind", help=text)
+        kinds.add_argument(f"--{kind}", action="store_const", const=kind, dest="kind", help=text)
     add_pages(parser)
 
 
@@ -98,16 +100,31 @@ def _new(command: Command) -> int:
     name = command.options.name or ""
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a plugin: use a-z, 0-9 and single `-` inside")
+    kind = command.options.kind or "executor"
+    if name in _built_in(kind):
+        raise UsageError(
+            f"dagfs has its own {kind} {name!r}, which would hide it", hint="choose another name"
+        )
     folder = Path.cwd() / f"dagfs-{name}"
     if folder.exists():
         raise UsageError(f"{folder} is there already", hint="choose another name, or remove it")
     disk = Disk()
     disk.make_dir(folder)
-    for path, text in package(name, command.options.kind or "executor").items():
+    for path, text in package(name, kind).items():
         disk.put_new(folder / path, text.encode())
         command.output.line(f"made {shown(folder / path)}")
     next_commands(command.output, {f"pip install -e '{folder.name}[test]'": "then `dagfs plugins` lists it"})
     return ExitCode.DONE
+
+
+def _built_in(kind: str) -> Collection[str]:
+    """The names that are taken already for a plugin of that kind."""
+    if kind == "command":
+        return main.VERBS
+    manager = PluginManager()
+    manager.load_built_ins()
+    taken = {"executor": manager.executors, "rule": {rule.partition(".")[0] for rule in manager.rules}}
+    return taken.get(kind, ())
 
 
 def _hidden(command: str) -> str:
