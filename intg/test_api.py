@@ -25,6 +25,7 @@ from dagfs.errors import (
     UsageError,
 )
 from dagfs.model.edit import Action
+from dagfs.model.state import RunState
 from dagfs.planning.plan import Verdict
 from intg.home import REPOSITORY, Home, eventually
 
@@ -315,6 +316,16 @@ def test_runs_are_listed_marked_and_made_again(python: api.Home, home: Home) -> 
     assert [run.id for run in python.runs(states=["failed"], limit=1)] == ["second"]
     assert python.runs(dag="other") == []
     assert first.retry().state == "succeeded"
+
+
+def test_a_list_of_runs_that_cannot_be_meant_is_refused(python: api.Home) -> None:
+    with pytest.raises(UsageError, match="limit=-1"):
+        python.runs(limit=-1)
+    with pytest.raises(UsageError, match="not a text"):
+        python.runs(states="failed")
+    with pytest.raises(UsageError, match="'nope' is no state"):
+        python.runs(states=("nope",))
+    assert python.runs(states=("failed",)) == python.runs(states=[RunState.FAILED]) == []
 
 
 def test_threads_share_a_home(python: api.Home) -> None:

@@ -85,6 +85,36 @@ def test_lists_are_newest_first_and_can_be_narrowed(three: Home) -> None:
     assert three.dagfs("ls", "-1", "a*").out.split() == ["alpha"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "next -n 0",
+        "next -n -1",
+        "runs --limit=-1",
+        "clean --keep 0d",
+        "clean --keep-last 0",
+        "scheduler --log=-1",
+        "backfill ok --from 2026-11-01 --to 2026-11-01 -j 0",
+    ],
+)
+def test_a_number_that_would_mean_none_is_refused(home: Home, words: str) -> None:
+    home.dag("ok", "steps: [{name: a, run: 'true'}]")
+    home.dagfs(*words.split()).exits(2).in_one_line()
+
+
+def test_what_a_list_was_narrowed_to_is_told_apart_from_an_empty_home(home: Home) -> None:
+    home.dag("ok", "steps: [{name: a, run: 'true'}]")
+    home.dagfs("ls", "--tag", "nope").exits(0).says("no DAG like that")
+    assert [each["name"] for each in home.dagfs("ls", "-1", "--json").json] == ["ok"]
+    home.dagfs("clean", "ok", "-n").exits(0).says("nothing to remove")
+    home.dagfs("clean", "nosuch", "-n").exits(4).in_one_line()
+    home.dagfs("enqueue", "ok", "--queue", "foo").exits(0)
+    home.dagfs("queue", "ls", "foo").exits(0).says("ok")
+    home.dagfs("queue", "ls", "bar").exits(0).says("nothing waits in bar")
+    assert home.dagfs("queue", "ls", "bar", "--json").json == []
+    assert len(home.dagfs("queue", "--json").json) == 1
+
+
 def test_the_reader_of_a_list_may_go_away(three: Home) -> None:
     assert three.shell("dagfs runs | head -n 1").startswith("r3")
     three.shell("dagfs show @ --json | head -c 1; dagfs logs @ | true; dagfs status | true")

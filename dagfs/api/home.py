@@ -11,6 +11,8 @@ from dagfs.api.run import LiveRun, Run
 from dagfs.api.saying import Params, given, new_id, pairs
 from dagfs.engine.bootstrap import Engine
 from dagfs.engine.location import find_home
+from dagfs.errors import UsageError
+from dagfs.model.state import RunState
 from dagfs.store import dags
 
 
@@ -81,6 +83,12 @@ class Home:
     def runs(
         self, *, limit: int | None = None, dag: str | None = None, states: Collection[str] = ()
     ) -> list[Run]:
-        """Runs, newest first. One that cannot be read is left out; `dagfs fsck` tells why."""
+        """Runs, newest first. One that cannot be read is left out; `dagfs fsck` tells why. UsageError."""
+        if limit is not None and limit < 0:
+            raise UsageError(f"limit={limit}: a number of runs, or None for all")
+        if isinstance(states, str):
+            raise UsageError("states is a list of states, not a text", hint=f"states=[{states!r}]")
+        if odd := sorted({str(state) for state in states} - {*RunState}):
+            raise UsageError(f"{odd[0]!r} is no state of a run", hint=f"there are {', '.join(RunState)}")
         found = self._access.reading.store.summaries(limit, dag, [str(state) for state in states])
         return [Run(self._access, each["run"]) for each in found if each["state"] != "damaged"]

@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from dagfs.cli.command import Command, add_json, add_params, assignments
+from dagfs.cli.command import Command, add_json, add_params, assignments, at_least
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.cli.wait import endings
@@ -66,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="first", required=True, metavar="DAY", help="the first day")
     parser.add_argument("--to", dest="last", required=True, metavar="DAY", help="the last day, included")
     add_params(parser)
-    parser.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at once [1]")
+    parser.add_argument("-j", "--jobs", type=at_least(1), default=1, metavar="N", help="runs at once [1]")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only say which runs would be made")
     add_json(parser, "print a line of JSON for each run")
 
@@ -89,7 +89,7 @@ def run(command: Command) -> int:
 def _carried_out(command: Command, work: _Work) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        work.carry_out(max(1, command.options.jobs))
+        work.carry_out(command.options.jobs)
     except (KeyboardInterrupt, _Terminated) as error:
         command.output.say(
             f"ended early: {len(work.going)} that were begun go on, and the same command makes the others"

@@ -7,8 +7,9 @@ import re
 import sys
 from collections.abc import Mapping
 
-from dagfs.cli.command import Command, add_json
+from dagfs.cli.command import Command, add_json, at_least
 from dagfs.cli.output import visible
+from dagfs.cli.pause import dag_name
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import new_token, now
@@ -28,14 +29,14 @@ examples:
   dagfs clean nightly-import --keep-last 100 --yes
 
 Runs that go on, were interrupted, are being edited, or are a DAG's newest are never removed.
-exit codes: 0 done, 5 not confirmed
+exit codes: 0 done, 4 no such DAG, 5 not confirmed
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", nargs="?", metavar="DAG", help="only runs of this DAG")
     parser.add_argument("--keep", metavar="TIME", help="how long runs are kept, in days: 30d")
-    parser.add_argument("--keep-last", type=int, metavar="N", help="keep the newest N of each DAG")
+    parser.add_argument("--keep-last", type=at_least(1), metavar="N", help="keep the newest N of each DAG")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only say what would go")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     add_json(parser, "print what goes as JSON")
@@ -44,6 +45,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     home, options = read_home(root(command)), command.options
     runs = [counted(each) for each in home.store.summaries(dag=options.dag)]
+    if options.dag and not runs:
+        # One that is there and never ran has nothing to remove; one that nobody knows was mistyped.
+        dag_name(home, options.dag)
     policies, default = _policies(command, home)
     found = removable(runs, policies, now(), default)
     if options.json:
@@ -69,10 +73,15 @@ def _policies(command: Command, home: Home) -> tuple[Mapping[str, Retention], Re
         shelf = Shelf(home.paths, Options(home.settings.dialect))
         shelf.rescan()
         return {dag.name: dag.retention for dag in shelf.dags.values()}, Retention()
-    match = re.fullmatch(r"(\d{1,6})d?", options.keep or "0")
-    if match is None or (options.keep_last or 0) < 0:
-        raise UsageError("--keep takes days such as 30d, and --keep-last a number of runs")
-    return {}, Retention(int(match[1]), options.keep_last or 0)
+    return {}, Retention(_days(options.keep) if options.keep is not None else 0, options.keep_last or 0)
+
+
+def _days(text: str) -> int:
+    match = re.fullmatch("([0-9]{1,6})d?", text)
+    if match is None or not int(match[1]):
+        hint = "`--keep-last 1` keeps the newest run of each DAG alone"
+        raise UsageError(f"--keep {text}: expected days, from 1 on, such as 30d", hint=hint)
+    return int(match[1])
 
 
 def _confirm(command: Command, count: int) -> None:

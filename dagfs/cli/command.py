@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -65,6 +66,17 @@ def wordy(option: str) -> Callable[[str], str]:
 
 def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
     parser.add_argument("--json", action="store_true", help=what)
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """What an option takes that is a number: a smaller one would quietly mean something else."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return read
 
 
 def add_via(parser: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(command: Command) -> int:
     home, output = read_home(root(command)), command.output
     found = [each for each in map(dag_reader(home, shown), dags.names(home.paths)) if _wanted(command, each)]
-    if command.options.names:
+    if command.options.names and not command.options.json:
         for each in found:
             output.line(each["name"])
         return ExitCode.DONE
@@ -44,9 +44,8 @@ def run(command: Command) -> int:
     if command.options.json:
         output.json(found)
     elif not found:
-        output.say(
-            f"no DAGs in {shown(home.paths.dags)}" if command.options.pattern == "*" else "no DAG like that"
-        )
+        is_narrowed = command.options.pattern != "*" or command.options.tag
+        output.say("no DAG like that" if is_narrowed else f"no DAGs in {shown(home.paths.dags)}")
     else:
         output.table([_row(command, each, home.paths.base) for each in found])
         _tell_below(command, home, found)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dagfs.cli.command import Command, add_json, shown
+from dagfs.cli.command import Command, add_json, at_least, shown
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
@@ -32,7 +32,7 @@ examples:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", nargs="?", metavar="DAG", help="a DAG's name, or a file [all]")
-    parser.add_argument("-n", type=int, default=10, metavar="N", help="how many [10]")
+    parser.add_argument("-n", type=at_least(1), default=10, metavar="N", help="how many [10]")
     parser.add_argument("--from", dest="since", metavar="TIME", help="a date or an instant [now]")
     add_json(parser)
 

@@ -18,6 +18,7 @@ from dagfs.store.waiting import Queue
 EXAMPLES = """
 examples:
   dagfs queue                            what waits, in the order it will start
+  dagfs queue ls heavy
   dagfs queue rm 20261121-022842-etl-k3f9
   dagfs queue pause heavy                start nothing from that queue
   dagfs queue resume heavy
@@ -31,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", nargs="?", default="ls", choices=("ls", "rm", "pause", "resume"), help="what to do [ls]"
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="run ids, or with pause and resume queues")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="with rm run ids, else queues")
     add_json(parser, "with ls print JSON")
 
 
@@ -64,14 +65,16 @@ def _hold(ledger: Ledger, name: str, action: str) -> None:
 
 
 def _list(command: Command, home: Home, queue: Queue) -> int:
+    wanted = command.options.names
     if command.options.json:
-        command.output.json(queue.as_data())
+        command.output.json(queue.as_data(wanted))
         return ExitCode.DONE
-    entries, aside = queue.entries(), list(queue.put_aside())
+    entries = [entry for entry in queue.entries() if entry.is_in(wanted)]
+    aside = [each for each in queue.put_aside() if each[2] is None or each[2].is_in(wanted)]
     paused = Ledger(home.disk, home.paths.scheduler, now).paused()
     rows = []
     for entry in entries:
-        name = entry.queue or entry.dag
+        name = entry.place
         held = "paused" if f"queue:{name}" in paused or entry.dag in paused else ""
         rows.append([entry.id, visible(name), str(entry.priority), ago(entry.created, now()), held])
     for run_id, why, _ in aside:
@@ -79,5 +82,6 @@ def _list(command: Command, home: Home, queue: Queue) -> int:
     if rows:
         command.output.table([["run", "queue", "priority", "since", ""], *rows], head=True)
     else:
-        command.output.say("nothing waits")
+        where = f" in {', '.join(wanted)}" if wanted else ""
+        command.output.say(visible(f"nothing waits{where}"))
     return ExitCode.DONE

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dagfs.cli.command import Command, add_json
+from dagfs.cli.command import Command, add_json, at_least
 from dagfs.cli.output import visible
 from dagfs.cli.place import reading
 from dagfs.engine.location import now
@@ -38,7 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"only in that state: {', '.join(RunState)}",
     )
     parser.add_argument("--since", metavar="WHEN", help="only newer: 90m, 12h, 7d, 2w or a date")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N, 0 for all [20]")
+    parser.add_argument(
+        "--limit", type=at_least(0), default=20, metavar="N", help="at most N, 0 for all [20]"
+    )
     parser.add_argument("-1", dest="ids", action="store_true", help="print ids alone")
     parser.add_argument("-0", dest="nul", action="store_true", help="print ids, each followed by NUL")
     parser.add_argument("--tree", action="store_true", help="each run below the one it was made from")

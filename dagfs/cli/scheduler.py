@@ -7,7 +7,7 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from dagfs.cli.command import Command, add_json
+from dagfs.cli.command import Command, add_json, at_least
 from dagfs.cli.opened import opened
 from dagfs.cli.output import visible
 from dagfs.cli.place import reading
@@ -35,7 +35,7 @@ exit codes: 0 ended as asked; with --status 0 at work, 1 not
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop-runs", action="store_true", help="at its end, stop the runs that go on")
     parser.add_argument("--status", action="store_true", help="say how the scheduler is, and do nothing")
-    parser.add_argument("--log", type=int, metavar="N", help="print the last N lines of its log")
+    parser.add_argument("--log", type=at_least(1), metavar="N", help="print the last N lines of its log")
     # How the scheduler has notifiers told of what no run can tell of, in a process of its own.
     parser.add_argument("--tell", action="store_true", help=argparse.SUPPRESS)
     add_json(parser, "with --status or --log print JSON")
@@ -70,7 +70,7 @@ def _ledger(command: Command) -> Ledger:
 
 
 def _log(command: Command, count: int) -> int:
-    lines = list(_ledger(command).notes())[-count:] if count > 0 else []
+    lines = list(_ledger(command).notes())[-count:]
     for line in lines:
         if command.options.json:
             command.output.json(line, indent=False)

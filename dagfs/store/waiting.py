@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,15 @@ class Waiting(Plain):
     """The most runs of its DAG at once; 0 means no limit of its own."""
     profile: str = ""
     """Where its steps run in place of what the spec says: a profile's name, or the path of its file."""
+
+    @property
+    def place(self) -> str:
+        """The queue it waits in: its DAG's own where none is named."""
+        return self.queue or self.dag
+
+    def is_in(self, queues: Collection[str]) -> bool:
+        """Whether it waits in one of these; where none is named, any will do."""
+        return not queues or self.place in queues
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
@@ -116,11 +125,13 @@ class Queue:
             self._disk.remove_tree(aside.root)
             self._disk.move(waiting.root, aside.root)
 
-    def as_data(self) -> list[dict[str, Any]]:
-        """All that wait, in their order, then what was set aside with why: `dagfs queue --json`."""
-        waiting = [{"state": "queued", **entry.as_data()} for entry in self.entries()]
+    def as_data(self, queues: Collection[str] = ()) -> list[dict[str, Any]]:
+        """What waits in these queues, or in any, in order, then what was set aside: `dagfs queue --json`."""
+        waiting = [{"state": "queued", **each.as_data()} for each in self.entries() if each.is_in(queues)]
         return waiting + [
-            {"state": "set_aside", "id": each, "error": why} for each, why, _ in self.put_aside()
+            {"state": "set_aside", "id": each, "error": why}
+            for each, why, entry in self.put_aside()
+            if entry is None or entry.is_in(queues)
         ]
 
     def put_aside(self) -> Iterator[tuple[str, str, Waiting | None]]:
