@@ -16,7 +16,8 @@ _RULES = """\
 minute  hour  day  month  weekday      five fields, each a number, a list, a range or *
   0-59  0-23  1-31  1-12   0-7         0 and 7 are Sunday; months and days have names: jan, mon
 */15    every 15th; 1-5 from 1 to 5; 1-31/2 every other day; 1,15 both
-Where both day and weekday are given, either is enough, as in every cron.
+Where day and weekday both leave something out, either is enough, also of */2; some other crons want
+both then. Steps start over with each hour, day and month: */7 is minute 0, 7, …, 56, and 0 again.
 CRON_TZ=Europe/Berlin before it gives it a time zone of its own.
 What is fixed to an hour that a change of the clocks skips runs right after the gap; what is fixed to
 an hour that comes twice runs the first time. With * or */n as the hour it runs whenever the clock says so."""

@@ -1,7 +1,8 @@
 """Cron expressions: what one means, as sets of numbers, and in words. Pure.
 
-Five fields, or a word such as `@daily`. Where both day fields are restricted, either may match, as in
-every cron since the seventies. 7 is Sunday too; `L`, `W`, `#`, seconds and years are refused.
+Five fields, or a word such as `@daily`. Where both day fields leave something out, either may match; some
+crons want both where one of them is written as `*/2`, but here only what it stands for counts. 7 is Sunday
+too; `L`, `W`, `#`, seconds and years are refused.
 """
 
 from __future__ import annotations
@@ -184,12 +185,13 @@ def _time_in_words(cron: Cron) -> str:
             return "every minute"
         step = _step(minutes, 60)
         if step:
-            return f"every {step} minutes"
+            return f"every {step} minutes{'' if 60 % step == 0 else ' from minute 0 of every hour'}"
         return f"at minute {_listed([str(minute) for minute in minutes])} of every hour"
     if len(minutes) * len(hours) <= 6:
         return f"at {_listed([f'{hour:02}:{minute:02}' for hour in hours for minute in minutes])}"
     step = _step(hours, 24)
-    often = f"every {step} hours" if step else f"in the hours {_runs(hours)}"
+    evenly = f"every {step} hours{'' if 24 % (step or 1) == 0 else ' from midnight'}"
+    often = evenly if step else f"in the hours {_runs(hours)}"
     if len(minutes) == 60:
         return f"every minute {often}"
     return f"at minute {_listed([str(minute) for minute in minutes])} {often}"
@@ -198,7 +200,9 @@ def _time_in_words(cron: Cron) -> str:
 def _days_in_words(cron: Cron) -> str:
     step = _step([day - 1 for day in sorted(cron.days)], 31)
     on_days = (
-        f"every {step} days from the first" if step else f"on day {_runs(sorted(cron.days))} of the month"
+        f"every {step} days from the first of the month"
+        if step
+        else f"on day {_runs(sorted(cron.days))} of the month"
     )
     weekdays = sorted(cron.weekdays)
     names = (

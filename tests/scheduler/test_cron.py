@@ -50,6 +50,12 @@ def test_both_readings_of_an_expression_agree(expression: str, moment: datetime)
     [
         ("30 2 * * 1-5", "at 02:30 on Monday to Friday"),
         ("*/15 * * * *", "every 15 minutes"),
+        ("*/7 * * * *", "every 7 minutes from minute 0 of every hour"),
+        ("0 */2 * * *", "at minute 0 every 2 hours"),
+        ("0 */5 * * *", "at 00:00, 05:00, 10:00, 15:00 and 20:00"),
+        ("0,30 */5 * * *", "at minute 0 and 30 every 5 hours from midnight"),
+        ("0 0 */2 * *", "at 00:00 every 2 days from the first of the month"),
+        ("0 0 */2 * 1", "at 00:00 every 2 days from the first of the month, and also on every Monday,"),
         ("@daily", "at 00:00"),
         ("@hourly", "at minute 0 of every hour"),
         ("* * * * *", "every minute"),
@@ -61,6 +67,13 @@ def test_both_readings_of_an_expression_agree(expression: str, moment: datetime)
 )
 def test_an_expression_in_words(expression: str, words: str) -> None:
     assert in_words(parse_cron(expression)) == words
+
+
+def test_where_both_day_fields_leave_something_out_either_is_enough() -> None:
+    monday, second, third = datetime(2026, 11, 2), datetime(2026, 11, 10), datetime(2026, 11, 3)
+    cron = parse_cron("0 0 */2 * 1")
+    assert [cron.matches(each) for each in (monday, second, third)] == [True, False, True]
+    assert not parse_cron("0 0 1-31 * 1").matches(third)
 
 
 @pytest.mark.parametrize(
