@@ -95,9 +95,12 @@ def common() -> tuple[Option, ...]:
 
 
 def _verb(name: str, about: str) -> Verb:
-    shown = [action for action in main.verb_parser(name)[1]._actions if action.help != argparse.SUPPRESS]
+    module, parser = main.verb_parser(name)
+    shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
     options = tuple(_option(action) for action in shown if action.option_strings)
     places = tuple(_place(action) for action in shown if not action.option_strings)
+    if hasattr(module, "offered"):
+        places = (Place(TEXT, module.offered()), *places[1:])
     return Verb(name, about, options, places)
 
 

@@ -60,6 +60,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def offered() -> tuple[str, ...]:
+    """What a shell completes the first word to: all that needs no home to be known."""
+    every = (*_fields(), *_settings(), *_codes(), *_states(), *_events())
+    return tuple(sorted({topic.name for topic in every} | {"cron"}))
+
+
 def run(command: Command) -> int:
     if command.options.topic == "cron":
         # By name: croniter is not for whoever asks about something else.
@@ -124,6 +130,7 @@ def _field(place: Place, name: str) -> Topic:
         "example": about.example,
     }
     words = [f"{place.path}.{each}" if place.path else each for each in aliases]
+    words += [f"{path}.{each}" for path in place.elsewhere for each in (name, *aliases)]
     return Topic("key of a DAG file", path, about.doc, _said(facts), tuple(words))
 
 

@@ -35,6 +35,8 @@ class Place(NamedTuple):
     """How people name it: `steps.retry_policy`; empty for the DAG itself."""
     table: Keys
     fields: Mapping[str, Field]
+    elsewhere: tuple[str, ...] = ()
+    """Other paths at which such a map may stand."""
 
 
 _DAG = {
@@ -580,7 +582,12 @@ PLACES = (
     Place("params", keys.PARAM, _PARAM),
     Place("preconditions", keys.PRECONDITION, _PRECONDITION),
     Place("schedule", keys.SCHEDULE, _SCHEDULE),
-    Place("schedule.start", keys.TIMETABLE, _TIMETABLE),
+    Place(
+        "schedule.start",
+        keys.TIMETABLE,
+        _TIMETABLE,
+        elsewhere=("schedule", "schedule.stop", "schedule.restart"),
+    ),
     Place("handler_on", keys.HANDLER_ON, _HANDLER_ON),
     Place("steps", keys.STEP, _STEP),
     Place("steps.output", keys.OUTPUT, _OUTPUT),

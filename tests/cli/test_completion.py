@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from dagfs.cli.completion import DAG, RUN, SHELLS, STEP, Option, Place, Verb, common, verbs
+from dagfs.cli.completion import DAG, RUN, SHELLS, STEP, VERB, Option, Place, Verb, common, verbs
 from dagfs.cli.main import VERBS
 
 TRICKY = [
@@ -25,6 +25,10 @@ def test_every_verb_is_there_with_its_places() -> None:
     assert [place.kind for place in found["logs"].places] == [RUN, STEP]
     assert found["run"].places[0].kind == DAG
     assert found["wait"].places == (Place(RUN, (), True),)
+    assert {"cron", "schedule.start.at", "settings.grace_sec", "75"} <= set(
+        found["explain"].places[0].choices
+    )
+    assert found["help"].places[0].kind == VERB
     assert found["mark"].places[2].choices == ("succeeded", "failed", "skipped")
     assert any(option.names == ("-C",) for option in common())
 
