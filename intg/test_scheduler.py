@@ -548,6 +548,29 @@ def test_metrics_and_status_of_a_scheduler_that_died(home: Home) -> None:
     home.dagfs("metrics").exits(0).says("dagfs_scheduler_up 0")
 
 
+def test_a_scheduler_that_was_killed_is_called_dead_at_once(home: Home) -> None:
+    scheduler = at_work(home)
+    scheduler.kill()
+    home.dagfs("scheduler", "--status").exits(1).says("NOT at work")
+    home.dagfs("metrics").exits(0).says("dagfs_scheduler_up 0")
+    home.dagfs("doctor").says("it died, or it hangs")
+
+
+def test_status_says_what_comes_next_and_what_is_done_then(home: Home) -> None:
+    home.dag("job", f"schedule: {{stop: '0 0 1 1 *'}}\n{STEPS}")
+    home.dag("held", f"schedule: '0 0 1 1 *'\n{STEPS}")
+    home.dagfs("pause", "held").exits(0)
+    scheduler = at_work(home)
+    scheduler.until(lambda: status(home)["schedules"] == 2, "both schedules")
+    home.dagfs("scheduler", "--status").exits(0).says("job stop", "held (paused)")
+    finish(scheduler)
+    path = home.path / "runs/.scheduler/status.json"
+    said = json.loads(path.read_text())
+    passed = {"due": said["started"], "dag": "passed"}
+    path.write_text(json.dumps({**said, "next": [passed, *said["next"]]}))
+    home.dagfs("scheduler", "--status").exits(1).says("job stop").never_says("passed")
+
+
 @pytest.mark.parametrize("expression", ["30 2 * * 1-5", "CRON_TZ=Europe/Berlin 30 2 * * 1-5"])
 def test_an_expression_is_explained(home: Home, expression: str) -> None:
     home.dagfs("explain", "cron", expression).exits(0).says("at 02:30 on Monday to Friday")

@@ -16,7 +16,7 @@ from dagfs.engine.moment import moment_of
 from dagfs.engine.reading import reading_options
 from dagfs.errors import ExitCode, SpecError
 from dagfs.model.dag import Dag
-from dagfs.scheduler.forecast import Coming, coming
+from dagfs.scheduler.forecast import Coming, coming, note
 from dagfs.spec.parse import parse
 from dagfs.store import dags
 from dagfs.store.files import Disk
@@ -71,7 +71,5 @@ def _wanted(command: Command, home: Home) -> Iterator[tuple[Path, Dag]]:
 
 
 def _row(row: Coming, paused: dict[str, Any]) -> list[str]:
-    what = "" if row.actions == {"start"} else "+".join(sorted(row.actions))
-    note = " ".join(word for word in (what, "(paused)" if row.dag in paused else "") if word)
     start, local = f"{row.start:%Y-%m-%d %H:%M:%SZ}", f"{row.local:%a %Y-%m-%d %H:%M %Z}"
-    return [start, local, visible(row.dag), note]
+    return [start, local, visible(row.dag), note(row.actions, row.dag in paused)]

@@ -14,7 +14,9 @@ from dagfs.cli.place import reading
 from dagfs.engine.location import now
 from dagfs.engine.trouble import decode_trouble, tell_trouble
 from dagfs.errors import ExitCode
+from dagfs.model.schedule import START
 from dagfs.model.timespan import ago
+from dagfs.scheduler.forecast import note
 from dagfs.scheduler.pulse import standing
 from dagfs.scheduler.service import Service
 from dagfs.store.files import Disk
@@ -81,19 +83,18 @@ def _log(command: Command, count: int) -> int:
 
 
 def _status(command: Command) -> int:
-    ledger = _ledger(command)
-    found = standing(ledger, now())
+    found = standing(_ledger(command), now())
     alive = bool(found["alive"])
     if command.options.json:
         command.output.json(found)
     else:
-        _show(command, ledger.status(), alive, sorted(found["paused"]))
+        _show(command, found, alive, sorted(found["paused"]))
     return ExitCode.DONE if alive else ExitCode.RUN_NOT_SUCCEEDED
 
 
 def _show(command: Command, status: dict[str, Any], alive: bool, paused: list[str]) -> None:
     output = command.output
-    if not status:
+    if "tick" not in status:
         output.line("no scheduler has ever been at work here")
         return
     word = "at work" if alive else "ended" if status.get("stopped") else "NOT at work"
@@ -113,7 +114,14 @@ def _show(command: Command, status: dict[str, Any], alive: bool, paused: list[st
     for kind in ("errors", "not_started"):
         for name, error in dict(status.get(kind, {})).items():
             output.line(visible(f"{name}: {error}"), style="red")
-    rows = [[f"  {_shown(each['due'])}", visible(str(each["dag"]))] for each in status.get("next", [])[:10]]
+    rows = [
+        [
+            f"  {_shown(each['due'])}",
+            visible(str(each["dag"])),
+            note(each.get("actions", [START]), each["dag"] in paused),
+        ]
+        for each in status.get("next", [])[:10]
+    ]
     if rows:
         output.line("next:", style="bold")
         output.table(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from dagfs.engine.home import Home
 from dagfs.model.dag import Dag
+from dagfs.model.schedule import START
 from dagfs.model.value import frozen
 from dagfs.scheduler.instants import delay, occurrences, zone_named
 
@@ -40,6 +41,12 @@ class Coming:
             "actions": sorted(self.actions),
             "paused": self.dag in paused,
         }
+
+
+def note(actions: Collection[str], is_paused: bool) -> str:
+    """What a list of coming starts says beside one that is no plain start, or is held up."""
+    what = "" if set(actions) == {START} else "+".join(sorted(actions))
+    return " ".join(word for word in (what, "(paused)" if is_paused else "") if word)
 
 
 def coming(home: Home, dags: Iterable[tuple[Path, Dag]], since: datetime, count: int) -> list[Coming]:

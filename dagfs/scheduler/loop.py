@@ -227,8 +227,8 @@ class Scheduler:
         """The ids of the runs that go on."""
         return list(self._runs.active)
 
-    def upcoming(self, limit: int) -> list[tuple[datetime, str]]:
-        """The next starts: when, and of which DAG."""
+    def upcoming(self, limit: int) -> list[tuple[datetime, str, list[str]]]:
+        """What comes next: when, with which DAG, and what is done with it."""
         return self._times.upcoming(limit)
 
 

@@ -18,7 +18,10 @@ def status_of(shelf: Shelf, scheduler: Scheduler, queue: Queue) -> dict[str, Any
     return {
         "dags": len(shelf.dags),
         "schedules": len(scheduler.tracks),
-        "next": [{"due": due.isoformat(), "dag": name} for due, name in scheduler.upcoming(_NEXT)],
+        "next": [
+            {"due": due.isoformat(), "dag": name, "actions": actions}
+            for due, name, actions in scheduler.upcoming(_NEXT)
+        ],
         "starting": scheduler.starting,
         "running": len(scheduler.active_runs()),
         "active": scheduler.active_runs()[:_MOST_ACTIVE],

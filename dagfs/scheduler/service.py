@@ -31,7 +31,7 @@ from dagfs.scheduler.systemd import Systemd
 from dagfs.scheduler.watch import Watcher
 from dagfs.spec.parse import Options
 from dagfs.store.ledger import Ledger
-from dagfs.store.process import identity
+from dagfs.store.process import identity, pid_namespace
 from dagfs.store.waiting import Queue
 
 RESCAN_SEC = 30.0
@@ -318,6 +318,7 @@ class Service:
             {
                 "pid": os.getpid(),
                 "identity": who.as_data() if who else {},
+                "pid_namespace": pid_namespace(),
                 "host": os.uname().nodename,
                 "started": self._began.isoformat(),
                 "tick": clock_now().isoformat(),

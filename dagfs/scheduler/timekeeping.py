@@ -28,6 +28,8 @@ class Track:
     watermark: datetime
     due: datetime | None = None
     """When it is next, on the clock; the jitter is counted in."""
+    actions: frozenset[str] = frozenset()
+    """What is to be done then."""
     error: str = ""
     """Why the last start came to nothing."""
     saved: datetime | None = None
@@ -106,6 +108,7 @@ class Timekeeper:
         schedule = track.dag.schedule
         found = next_due(schedule, self.zone, track.watermark)
         track.due = found[0] + delay(track.dag.key, schedule) if found else None
+        track.actions = found[1] if found else frozenset()
         if track.due is not None:
             self._remind(track.due, track.dag.key)
 
@@ -122,9 +125,13 @@ class Timekeeper:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def upcoming(self, limit: int) -> list[tuple[datetime, str]]:
-        """The next starts: when, and of which DAG."""
-        known = [(track.due, track.dag.name) for track in self.tracks.values() if track.due is not None]
+    def upcoming(self, limit: int) -> list[tuple[datetime, str, list[str]]]:
+        """What comes next: when, with which DAG, and what is done with it."""
+        known = [
+            (track.due, track.dag.name, sorted(track.actions))
+            for track in self.tracks.values()
+            if track.due is not None
+        ]
         return heapq.nsmallest(limit, known)
 
     # -- watermarks ---------------------------------------------------------------------------

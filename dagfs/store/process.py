@@ -24,6 +24,15 @@ def boot_id() -> str:
     return kernel_text("/proc/sys/kernel/random/boot_id").strip()
 
 
+@cache
+def pid_namespace() -> int:
+    """The space that our pids are numbers of: a container has one of its own. 0 where that is not known."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
 def _stat_fields(pid: int) -> list[str]:
     # The command's name may hold spaces and parentheses; the rest is plain.
     return kernel_text(f"/proc/{pid}/stat").rpartition(")")[2].split()

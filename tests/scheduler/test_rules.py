@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from dagfs.scheduler.metrics import exposition
 from dagfs.scheduler.pulse import is_alive
 from dagfs.scheduler.retention import removable
 from dagfs.store.layout import valid_run_id
+from dagfs.store.process import identity, pid_namespace
 from tests.scheduler.world import cron, utc
 
 NOW = utc("2026-06-10")
@@ -125,3 +127,17 @@ def test_a_scheduler_lives_as_long_as_it_says() -> None:
     assert not is_alive({"stale_after": "2026-06-10T00:00:10+00:00", "stopped": True}, NOW)
     assert not is_alive({}, NOW)
     assert not is_alive({"stale_after": "soon"}, NOW)
+
+
+def test_a_scheduler_that_is_seen_to_be_dead_is_so_at_once() -> None:
+    fresh = {"stale_after": "2026-06-10T00:00:10+00:00", "pid_namespace": pid_namespace()}
+    me = identity(os.getpid())
+    assert me is not None
+    gone = {**me.as_data(), "start": me.start + 1}
+    assert is_alive({**fresh, "identity": me.as_data()}, NOW)
+    assert not is_alive({**fresh, "identity": gone}, NOW)
+    # Its pid says nothing here: another boot or machine, a container, an older dagfs.
+    assert is_alive({**fresh, "identity": {**gone, "boot": "other"}}, NOW)
+    assert is_alive({**fresh, "identity": gone, "pid_namespace": 1}, NOW)
+    assert is_alive({"stale_after": fresh["stale_after"], "identity": gone}, NOW)
+    assert is_alive({**fresh, "identity": {}}, NOW)
