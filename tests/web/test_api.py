@@ -121,6 +121,7 @@ def test_what_acts_needs_a_role_and_says_so(operation: Any) -> None:
         ("cursor=../x", "cursor: "),
         ("since=yesterday", "since: "),
         ("since=2026-11-21T25:61:00Z", "since: "),
+        ("since=2026-02-30", "since: "),
     ],
 )
 def test_a_query_that_does_not_fit_is_told_why(query: str, message: str, client: Client) -> None:

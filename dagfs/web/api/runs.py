@@ -38,7 +38,11 @@ from dagfs.web.api.words import params_of, require_name
 from dagfs.web.problem import Told
 
 _UNSAFE = re.compile(r"[^a-z0-9]+")
-_SINCE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]*Z?)?$"
+_SINCE = (
+    "^[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "(T([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?)?Z?)?$"
+)
+"""All but the last days of short months."""
 WAIT = Parameter(
     "wait",
     "Where there is nothing new, answer only once there is, or after so many seconds.",
