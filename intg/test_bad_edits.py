@@ -91,8 +91,15 @@ def test_an_editor_that_fails_or_is_not_there_loses_nothing(failed: Home) -> Non
     failed.dagfs("edit", env={"EDITOR": "false"}).exits(2).in_one_line().says("ended with 1")
     failed.dagfs("edit", env={"EDITOR": "/no/such/editor"}).exits(2).in_one_line().says("set EDITOR")
     failed.dagfs("edit", env={"EDITOR": "'"}).exits(2).in_one_line()
-    assert pending(failed).read_text() == DAG
+    assert not pending(failed).exists(), "an edit that changes nothing stands in the way"
+    saves = "sh -c 'echo \\# mine >> $0; exit 1'"
+    failed.dagfs("edit", env={"EDITOR": saves}).exits(2).says("ended with 1", "your edit, if saved, is in")
+    assert pending(failed).read_text() == DAG + "# mine\n"
     failed.dagfs("edit", "--from", "v1", "--no-editor").exits(2).says("exists already")
+    failed.dagfs("edit", env={"EDITOR": "true"}).exits(0).says("is as it was")
+    pending(failed).unlink()
+    failed.dagfs("edit", env={"EDITOR": "true"}).exits(0).says("nothing was changed")
+    assert not pending(failed).exists()
 
 
 def test_a_spec_that_was_captured_is_never_changed(failed: Home) -> None:

@@ -14,7 +14,7 @@ from dagfs.engine.marking import mark_step
 from dagfs.engine.operations import RunRequest, carry_out, start_run
 from dagfs.engine.proposal import propose_retry
 from dagfs.engine.view import view_run
-from dagfs.errors import NotFound, NothingToDo
+from dagfs.errors import NotFound, NothingToDo, PlanMoved
 from dagfs.model.event import STEP_FINISHED, Event
 from dagfs.model.state import RunState, StepState
 from dagfs.store.files import Disk
@@ -108,6 +108,9 @@ class Life:
                 self.retry()
             except NothingToDo:
                 return
+            except PlanMoved:
+                # A step that outlived its engine has just ended, as it may at any time.
+                continue
 
     def check(self) -> None:
         store = self.engine().home.store
