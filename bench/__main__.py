@@ -169,6 +169,10 @@ WORK: dict[str, Callable[[Path, int], list[Row]]] = {
 }
 
 
+def _compared(own: float, seconds: float) -> str:
+    return f"dagfs {own / seconds:.1f}×" if own >= seconds else f"dagfs {seconds / own:.1f}× as fast"
+
+
 def table(rows: list[Row]) -> str:
     """A Markdown table: seconds, and in brackets how many times the first column."""
     tools = list(dict.fromkeys(tool for row in rows for tool in row.figures))
@@ -179,7 +183,7 @@ def table(rows: list[Row]) -> str:
         cells = [f"{row.limit:.2f} s" if row.limit is not None else ""]
         for tool in tools:
             seconds = row.figures.get(tool)
-            ratio = f" (dagfs {own / seconds:.1f}×)" if seconds and tool != "dagfs" else ""
+            ratio = f" ({_compared(own, seconds)})" if seconds and tool != "dagfs" else ""
             cells.append(f"{seconds:.2f} s{ratio}" if seconds is not None else "")
         lines.append(
             "| " + " | ".join([row.work, *cells, f"{row.peak_mb:.0f} MB" if row.peak_mb else ""]) + " |"

@@ -60,6 +60,9 @@ def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
 
 def by_itself(step: Step, ending: Ending) -> Outcome:
     """The step's outcome as if it had no `continue_on`."""
+    policy = step.continue_on
+    if not (policy.failure or policy.exit_code or policy.output):
+        return judge(step, ending)
     return judge(replace(step, continue_on=ContinueOn()), ending)
 
 
