@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from intg.home import Engine, Home, eventually
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+# A page is live: on a busy machine what it shows may take longer than five seconds to come.
+expect.set_options(timeout=30_000)
 
 
 class Serving:
