@@ -14,7 +14,6 @@ from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
 from dagfs.model.state import RunState
-from dagfs.store.layout import valid_run_id
 from dagfs.store.owner import holder
 from dagfs.store.runs import RunStore
 
@@ -69,15 +68,11 @@ def _clock(limit: float | None) -> Callable[[], bool]:
 
 def _await_begin(home: Reading, runs: list[str], is_time_left: Callable[[], bool]) -> list[str]:
     """Wait until none of them waits in a queue; those that still do when no time is left."""
-    while queued := [each for each in dict.fromkeys(runs) if _is_queued(home, each)]:
+    while queued := [each for each in dict.fromkeys(runs) if home.paths.scheduler.is_waiting(each)]:
         if not is_time_left():
             return queued
         time.sleep(_POLL_SEC)
     return []
-
-
-def _is_queued(home: Reading, name: str) -> bool:
-    return valid_run_id(name) and home.paths.scheduler.waiting(name).root.is_dir()
 
 
 def _queued_document(run_id: str) -> dict[str, object]:

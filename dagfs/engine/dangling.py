@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,6 @@ from dagfs.model.reference import Reference, references
 from dagfs.model.spelling import get_close_matches
 from dagfs.planning.usage import texts
 
-_FIRST = re.compile(r"[^.\[]*")
 _KINDS = {"params": "parameter", "consts": "constant", "steps": "step"}
 
 
@@ -26,7 +24,7 @@ def dangling(dag: Dag, folder: Path, file: str) -> Iterator[Problem]:
             escaped = text[: each.start].endswith("\\")
             names = None if escaped or not each.path else named.get(each.name)
             if names is not None and not _is_known(each, names):
-                word = _FIRST.match(each.path)[0]  # type: ignore[index]
+                word = each.first
                 near = get_close_matches(word, names, 1)
                 message = f"{each.text} stands for nothing: there is no {_KINDS[each.name]} {word!r}"
                 hint = f"did you mean {near[0]!r}?" if near else None

@@ -14,13 +14,15 @@ from dagfs.store import dags
 
 def executor_problems(engine: Engine, dag: Dag | None, file: str) -> list[Problem]:
     """What the executors say against the settings of the steps they would run."""
+    if dag is None:
+        return []
     problems = []
     executors = engine.plugins.executors
-    for step in (*dag.steps, *dag.handler_on.values()) if dag else ():
+    for step in (*dag.steps, *dag.handler_on.values()):
         executor = executors.get(step.executor.type)
-        for message in check_settings(executor, step, dag) if dag and executor else ():
+        for message in check_settings(executor, step, dag) if executor else ():
             mark = step.mark("executor")
-            passed_over = dag is not None and dag.dialect == "dagu1" and not isinstance(message, NoUse)
+            passed_over = dag.dialect == "dagu1" and not isinstance(message, NoUse)
             severity = "warning" if passed_over else "error"
             text = f"step {step.name!r}: {message}"
             problems.append(Problem(file, mark.line, mark.column, text, severity=severity))
@@ -34,11 +36,13 @@ def executor_errors(engine: Engine, dag: Dag, file: str) -> list[Problem]:
 
 def call_problems(engine: Engine, dag: Dag | None, file: str) -> list[Problem]:
     """A warning for each sub-DAG that is not there now; it may be there when the step is run."""
+    if dag is None:
+        return []
     problems = []
     folder = Path(file).resolve().parent
-    for step in (*dag.steps, *dag.handler_on.values()) if dag else ():
+    for step in (*dag.steps, *dag.handler_on.values()):
         name = step.call.dag
-        if not name or "$" in name or name in (dag.locals if dag else ()):
+        if not name or "$" in name or name in dag.locals:
             continue
         beside = any(dags.is_file(folder / f"{name}{ending}") for ending in ("", *dags.SUFFIXES))
         if not beside and not _is_there(engine, name):

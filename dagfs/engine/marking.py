@@ -70,7 +70,7 @@ def mark_step(
             "actor": (actor or current_actor()).as_data(),
             **_kept(engine, claim, recorded, name, all_outputs),
         }
-        _commit(engine, claim, recorded.n, view.run.header, data)
+        _commit(engine, claim, recorded, view.run.header, data)
         claim.write_status(recorded.n, engine.home.store.document(run_id, complete=False))
         marking = engine.home.store.load(run_id).last.markings[-1]
         if state is StepState.FAILED:
@@ -89,7 +89,7 @@ def _mark_parents(engine: Engine, claim: Claim, run: RunHeader, marking: Marking
         step, above = parent.last.steps.get(run.step), claim.of(store.paths(parent.id))
         if step is not None and step.state.is_success and parent.state.is_over:
             data = {"step": step.name, "state": StepState.FAILED, "was": step.state, "reason": why}
-            _commit(engine, above, parent.last.n, parent.header, {**data, "actor": marking.actor.as_data()})
+            _commit(engine, above, parent.last, parent.header, {**data, "actor": marking.actor.as_data()})
             above.write_status(parent.last.n, store.document(parent.id, complete=False))
         run = parent.header
 
@@ -161,11 +161,13 @@ def _kept(
     return {"outputs": dict(outputs), "outputs_sha256": sha256}
 
 
-def _commit(engine: Engine, claim: Claim, n: int, run: RunHeader, data: Mapping[str, object]) -> None:
+def _commit(
+    engine: Engine, claim: Claim, attempt: Attempt, run: RunHeader, data: Mapping[str, object]
+) -> None:
     """Write the event; what an observer complains of becomes a notice."""
-    _require_possible(engine.home.store.load(run.id).last, data)
+    _require_possible(attempt, data)
     claim.check()
-    journal = claim.journal(n)
+    journal = claim.journal(attempt.n)
     try:
         event = journal.append(ev.STEP_MARKED, data, durable=True)
         journal.commit()

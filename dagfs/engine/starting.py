@@ -127,7 +127,7 @@ def start_run(
             f"{request.id!r} cannot name a run",
             hint="use 1 to 64 of a-z, 0-9, `.`, `_`, `-`, and begin with a letter or digit",
         )
-    if request.id and not request.captured and engine.home.paths.scheduler.waiting(request.id).root.exists():
+    if request.id and not request.captured and engine.home.paths.scheduler.is_waiting(request.id):
         raise Refused(
             f"run {request.id} waits in a queue",
             hint=f"choose another id, or take it out with `dagfs queue rm {request.id}`",

@@ -35,7 +35,8 @@ _WATCHED = (
     signal.SIGUSR2,
 )
 
-_guests: list[bool] = []
+_guests: set[bool] = set()
+"""Holds something once a stranger was here."""
 
 
 class Escaped(Exception):
@@ -254,7 +255,7 @@ def has_guests() -> bool:
 @contextmanager
 def unchanged() -> Iterator[None]:
     """Put back, at the end, what code may change of this process; what it prints goes to standard error."""
-    _guests.append(True)
+    _guests.add(True)
     folder, mask = _folder(), os.umask(0o077)
     os.umask(mask)
     handlers = {number: signal.getsignal(number) for number in _WATCHED}

@@ -42,6 +42,11 @@ class Reference:
         return self.end - self.start == len(self.name) + 1
 
     @property
+    def first(self) -> str:
+        """The first word of its path: `a` of `a.b[2]`; empty where there is none."""
+        return self.path.partition("[")[0].partition(".")[0]
+
+    @property
     def text(self) -> str:
         """As a person would write it."""
         return f"${{{self.name}{'.' if self.path and self.path[0] != '[' else ''}{self.path}}}"

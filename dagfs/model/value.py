@@ -156,9 +156,9 @@ def _compiled_when_called_often(cls: Any) -> Callable[..., None]:
     return __init__
 
 
-def _values(cls: type, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
+def _values(cls: Any, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
     """The values of all fields; None where what is given is too much or too little."""
-    names: tuple[str, ...] = cls.__match_args__  # type: ignore[attr-defined]
+    names: tuple[str, ...] = cls.__match_args__
     if len(args) > len(names) or any(name not in names for name in given):
         return None
     values = {**dict(zip(names, args, strict=False)), **given}

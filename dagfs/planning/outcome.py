@@ -34,10 +34,7 @@ class Ending:
 def judge(step: Step, ending: Ending, printed: str = "") -> Outcome:
     """The step's outcome. `printed` is its standard output, needed for `continue_on.output` alone."""
     if ending.cause == "lost":
-        return Outcome(
-            StepState.LOST,
-            reason=ending.error or "its supervising process was killed; how it ended is unknown",
-        )
+        return Outcome(StepState.LOST, reason=ending.error or _LOST)
     if ending.cause in ("stop", "kill"):
         return Outcome(StepState.ABORTED, reason="stopped")
     if ending.cause == "waiting":

@@ -32,7 +32,6 @@ _READS_ALL = re.compile(r"PARAMS_JSON|\$\{params\}|/proc/|`")
 
 _SHELL_NAME = re.compile(r"\$\{[#!]?([A-Za-z_]\w*|\d+)")
 _ARITHMETIC = re.compile(r"\(\(([^()]*)\)\)")
-_FIRST = re.compile(r"[^.\[]+")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -98,10 +97,10 @@ def names_in(text: str) -> set[str]:
 
 def _name(reference: Reference) -> str:
     """What it is about: `X` of `${X}`, of `${params.X}` and `${env.X}`; `consts.X` is a name by itself."""
-    first = _FIRST.match(reference.path)
-    if first and reference.name in ("params", "env"):
-        return first[0]
-    return f"consts.{first[0]}" if first and reference.name == "consts" else reference.name
+    if reference.first and reference.name in ("params", "env"):
+        return reference.first
+    named = reference.first and reference.name == "consts"
+    return f"consts.{reference.first}" if named else reference.name
 
 
 def used_names(

@@ -25,7 +25,8 @@ def _is_seen_dead(status: Mapping[str, Any]) -> bool:
     who = status.get("identity")
     if not isinstance(who, dict) or who.get("boot") != process.boot_id():
         return False
-    is_in_sight = 0 != process.pid_namespace() == status.get("pid_namespace")
+    ours = process.pid_namespace()
+    is_in_sight = ours != 0 and status.get("pid_namespace") == ours
     return is_in_sight and not process.is_alive(process.Identity.from_data(who))
 
 

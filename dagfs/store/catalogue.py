@@ -201,7 +201,7 @@ class Catalogue:
         )
 
     def _none(self, reference: str, ids: list[str]) -> NotFound:
-        if valid_run_id(reference) and self._home.scheduler.waiting(reference).root.is_dir():
+        if self._home.scheduler.is_waiting(reference):
             return NotFound(f"run {reference} still waits in a queue", hint="`dagfs queue` shows what does")
         names = {self.dag_of(run_id) for run_id in ids[:200]} | set(ids[:1000])
         close = get_close_matches(reference, names - {""}, n=3, cutoff=0.6)

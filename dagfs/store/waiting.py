@@ -75,7 +75,7 @@ class Queue:
 
     def has(self, run_id: str) -> bool:
         """Whether such a run waits, or was set aside."""
-        return self._paths.waiting(run_id).root.exists() or self._paths.set_aside(run_id).root.exists()
+        return self._paths.is_waiting(run_id) or self._paths.set_aside(run_id).root.is_dir()
 
     def is_empty(self) -> bool:
         """Whether nothing waits; costs one look at a folder."""

@@ -106,6 +106,23 @@ class Bench:
             assert time.monotonic() < deadline, "it does not happen"
             time.sleep(0.005)
 
+    def from_killed_engine(self, work: Callable[[], Iterator[list[int]]]) -> list[int]:
+        """What `work` yields in a process of its own, which is killed at that point."""
+        read_end, write_end = os.pipe()
+        engine = os.fork()
+        if engine == 0:
+            try:
+                # While it is suspended it keeps what it opened.
+                suspended = work()
+                os.write(write_end, b" ".join(b"%d" % number for number in next(suspended)))
+                os.kill(os.getpid(), signal.SIGKILL)
+            finally:
+                os._exit(1)
+        os.waitpid(engine, 0)
+        os.close(write_end)
+        with open(read_end) as file:
+            return [int(number) for number in file.read().split()]
+
     def printed(self, text: str) -> Callable[[], bool]:
         return lambda: self.stdout.exists() and text in self.stdout.read_text()
 

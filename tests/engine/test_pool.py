@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,21 +245,14 @@ def test_closing_the_pool_ends_the_free_shims_and_leaves_the_others(bench: Any) 
 
 
 def test_a_free_shim_ends_with_its_engine(bench: Any) -> None:
-    read_end, write_end = os.pipe()
     order = bench.order("true")
-    engine = os.fork()
-    if engine == 0:
-        try:
-            pool = Pool.start()
-            child = pool.launch(order)
-            bench.wait(child)
-            pool.take_back(child)
-            os.write(write_end, b"%d" % child.pid)
-            os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)
-    os.waitpid(engine, 0)
-    os.close(write_end)
-    with open(read_end) as file:
-        shim = int(file.read())
+
+    def work() -> Iterator[list[int]]:
+        pool = Pool.start()
+        child = pool.launch(order)
+        bench.wait(child)
+        pool.take_back(child)
+        yield [child.pid]
+
+    (shim,) = bench.from_killed_engine(work)
     bench.until(lambda: identity(shim) is None)

@@ -4,6 +4,7 @@ import fcntl
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -510,21 +511,15 @@ def test_a_stop_ends_the_wait_for_room(bench: Any, monkeypatch: pytest.MonkeyPat
 
 def engine_that_dies(bench: Any, order: Any, *, at_once: bool = False) -> list[int]:
     """Fork an engine that launches a step and is killed; gives the pids of its zygote and the shim."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            pool = Pool.start()
-            os.write(write_end, b"%d %d" % (pool.zygote.pid, pool.launch(order).pid))
-            if not at_once:
-                bench.until(bench.printed("line 0"))
-            os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)
-    os.waitpid(pid, 0)
-    os.close(write_end)
-    with open(read_end) as file:
-        return [int(number) for number in file.read().split()]
+
+    def work() -> Iterator[list[int]]:
+        pool = Pool.start()
+        pids = [pool.zygote.pid, pool.launch(order).pid]
+        if not at_once:
+            bench.until(bench.printed("line 0"))
+        yield pids
+
+    return bench.from_killed_engine(work)  # type: ignore[no-any-return]
 
 
 def test_a_step_outlives_its_engine_and_its_end_is_kept(bench: Any) -> None:

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -173,16 +174,9 @@ def test_two_zygotes_of_one_engine_do_not_hold_each_other(bench: Any) -> None:
 
 
 def test_a_zygote_ends_with_its_engine(bench: Any) -> None:
-    read_end, write_end = os.pipe()
-    engine = os.fork()
-    if engine == 0:
-        try:
-            os.write(write_end, b"%d" % Zygote.start().pid)
-            os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)
-    os.waitpid(engine, 0)
-    os.close(write_end)
-    with open(read_end) as file:
-        zygote = int(file.read())
+    def work() -> Iterator[list[int]]:
+        zygote = Zygote.start()
+        yield [zygote.pid]
+
+    (zygote,) = bench.from_killed_engine(work)
     bench.until(lambda: identity(zygote) is None)
