@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from intg.home import eventually
+from tests.patience import eventually
 
 DOCKERD = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "/usr/sbin/dockerd"
 CONTAINERD = shutil.which("containerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "/usr/bin/containerd"

@@ -20,25 +20,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from intg import warm
+from tests.patience import PATIENCE_SEC, eventually
 
 DAGFS = str(Path(sys.executable).with_name("dagfs"))
 REPOSITORY = Path(__file__).parent.parent
-PATIENCE_SEC = 30.0
 _WARM = warm.Server()
 atexit.register(_WARM.close)
 
 T = TypeVar("T")
-
-
-def eventually(look: Callable[[], T], what: str = "it", within: float = PATIENCE_SEC) -> T:
-    """The first true answer of `look`, asked again and again."""
-    deadline = time.monotonic() + within
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"{what} did not come about within {within:g} s"
-        time.sleep(0.01)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyte
 
-from intg.home import PATIENCE_SEC
+from tests.patience import PATIENCE_SEC
 
 
 class Terminal:

@@ -27,7 +27,8 @@ from dagfs.errors import (
 from dagfs.model.edit import Action
 from dagfs.model.state import RunState
 from dagfs.planning.plan import Verdict
-from intg.home import REPOSITORY, Home, eventually
+from intg.home import REPOSITORY, Home
+from tests.patience import eventually
 
 DAG = """
     name: job

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from intg.home import Home, eventually
+from intg.home import Home
+from tests.patience import eventually
 
 DEPLOY = """
 type: graph

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from intg.home import Home, eventually
+from intg.home import Home
+from tests.patience import eventually
 
 DAG = """
 name: job

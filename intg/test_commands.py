@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from intg.home import DAGFS, Home, eventually
+from intg.home import DAGFS, Home
+from tests.patience import eventually
 
 OK = "steps: [{name: a, run: echo hello}]\n"
 BAD = "steps: [{name: a, run: 'false'}]\n"

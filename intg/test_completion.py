@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from intg.conftest import new_home
-from intg.home import DAGFS, PATIENCE_SEC, Home
+from intg.home import DAGFS, Home
 from intg.screen import Terminal
+from tests.patience import PATIENCE_SEC
 
 _BASH = r"""
 source "$1"; shift

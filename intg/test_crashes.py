@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
+from tests.patience import eventually
 
 DAG = """
 steps:

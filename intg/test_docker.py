@@ -14,7 +14,8 @@ from dagfs.executors.docker import Docker
 from dagfs.hooks.testing import SECRET, ExecutorContract, Outcome
 from dagfs.model.dag import Step
 from intg.dockerd import IMAGE, Dockerd, dockerd
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
+from tests.patience import eventually
 
 pytestmark = pytest.mark.xdist_group("docker")
 

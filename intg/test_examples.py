@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from intg.home import REPOSITORY, Home, eventually
+from intg.home import REPOSITORY, Home
+from tests.patience import eventually
 
 
 def backup(home: Home) -> None:

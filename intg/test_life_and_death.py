@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from intg.home import DAGFS, Home, eventually
+from intg.home import DAGFS, Home
+from tests.patience import eventually
 
 
 def test_a_step_whose_engine_dies_between_two_repetitions_is_not_done(home: Home) -> None:

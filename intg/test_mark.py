@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from intg.home import Home, eventually
+from intg.home import Home
+from tests.patience import eventually
 
 DAG = """
     name: job

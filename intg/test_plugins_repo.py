@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from intg.home import REPOSITORY, Home, eventually
+from intg.home import REPOSITORY, Home
 from tests.executors.servers import web
+from tests.patience import eventually
 
 PROD = """
     name: prod

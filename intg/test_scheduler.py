@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
 from intg.small_disk import needs_root, small_disk
+from tests.patience import eventually
 
 STEPS = "steps:\n  - name: work\n    command: echo done >> $DAG_DESK/done\n"
 

@@ -8,7 +8,8 @@ import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
+from tests.patience import eventually
 
 NOTIFIER = '''
 """Appends each trouble to a file, as one line."""

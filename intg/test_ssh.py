@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
 from intg.small_disk import needs_root
 from intg.sshd import Sshd, sshd
+from tests.patience import eventually
 
 
 @pytest.fixture

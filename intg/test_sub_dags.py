@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from intg.home import Home, eventually
+from intg.home import Home
+from tests.patience import eventually
 
 FAN = """
 type: graph

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from intg.home import DAGFS, Home, eventually
+from intg.home import DAGFS, Home
 from intg.screen import Terminal
+from tests.patience import eventually
 
 Open = Callable[..., Terminal]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
+from tests.patience import eventually
 
 HELLO = """
     name: hello

@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from intg.home import Home, eventually
+from intg.home import Home
 from intg.web import Serving, serving
+from tests.patience import eventually
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 RULES = """

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from intg.home import Home, eventually
+from intg.home import Home
 from intg.web import serving, visiting
+from tests.patience import eventually
 
 NARROW = {"viewport": {"width": 390, "height": 844}}
 WATCHED = """

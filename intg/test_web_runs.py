@@ -6,8 +6,9 @@ import re
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from intg.home import Home, eventually
+from intg.home import Home
 from intg.web import Visitor, serving, visiting
+from tests.patience import eventually
 
 STEPS = """
     name: steps

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from intg.home import Home, eventually
+from intg.home import Home
 from intg.web import Serving, serving
+from tests.patience import eventually
 
 SECRET = "nobody's business"
 

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from intg.home import Engine, Home, eventually
+from intg.home import Engine, Home
+from tests.patience import eventually
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 from dagfs.cli.output import Output
 
 Report = Callable[[str], None]
 
+_answers: list[Callable[[], None]] = []
+
+
+def is_in_background(answer: Callable[[], None]) -> None:
+    """Say of this process that it has no terminal: to detach it, `answer` is called when its run exists."""
+    _answers.append(answer)
+
 
 def detach(output: Output) -> Report | int:
-    """Fork. The child gets a function to call with the run's id; the parent, an exit code.
+    """Fork, unless it is in the background already.
 
-    Until the child reports, its errors still reach the terminal; from then on it has none.
+    The child gets a function to call with the run's id; the parent, an exit code. Until the child reports,
+    its errors still reach the terminal; from then on it has none.
     """
+    if _answers:
+        return _report_in_background(output, _answers.pop())
     reader, writer = os.pipe()
     pid = os.fork()
     if pid:
@@ -31,8 +42,23 @@ def detach(output: Output) -> Report | int:
     def report_run(run: str) -> None:
         os.write(writer, run.encode())
         os.close(writer)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(nowhere, stream)
+        _leave_streams()
 
     return report_run
+
+
+def _report_in_background(output: Output, answer: Callable[[], None]) -> Report:
+    def report_run(run: str) -> None:
+        output.line(run)
+        sys.stdout.flush()
+        answer()
+        _leave_streams()
+
+    return report_run
+
+
+def _leave_streams() -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)

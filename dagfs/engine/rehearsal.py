@@ -1,5 +1,4 @@
-"""Does once, in a home that is nobody's, what every run begins with: modules are loaded then, and patterns
-compiled, so that whatever is forked from this process begins at once."""
+"""Does beforehand, in a home that is nobody's, what every run begins with; the real one is faster."""
 
 from __future__ import annotations
 
@@ -8,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dagfs.engine.bootstrap import get_ready, open_home
-from dagfs.engine.operations import RunRequest, captured_text, start_run
+from dagfs.engine.bootstrap import Engine, get_ready, open_home
+from dagfs.engine.starting import RunRequest, captured_text, designed, start_run
 from dagfs.errors import DagfsError
 from dagfs.hooks import installed
 
@@ -26,6 +25,7 @@ steps:
     command: echo ${A}
     depends: first
 """
+_NOWHERE = Path("/nonexistent")
 
 
 class _Made(Exception):
@@ -33,14 +33,29 @@ class _Made(Exception):
 
 
 def rehearse() -> None:
-    """Make a run, carry out nothing of it, and remove it. Does nothing where there is no room for that."""
+    """Make a run, carry out nothing of it, and remove it: modules are loaded then, and patterns compiled.
+
+    Does nothing where there is no room for that.
+    """
     # Which distributions announce plugins is remembered; they are loaded by whoever opens a real home.
     list(installed.find(sys.path))
     with suppress(DagfsError, OSError, _Made), TemporaryDirectory(prefix="dagfs-rehearsal-") as folder:
         engine = open_home(Path(folder), plugins=False)
-        text = captured_text(engine, Path(folder, "dags", "rehearsal.yaml"), _SPEC)
-        start_run(engine, RunRequest("rehearsal", (("day", "x"),), captured=text), on_created=_enough)
+        start_run(engine, _request(engine), on_created=_enough)
     get_ready()
+
+
+def practise() -> None:
+    """Design a run, and leave nothing of it: the memory is this process's own then, and not its parent's."""
+    with suppress(DagfsError, OSError):
+        engine = open_home(_NOWHERE, plugins=False)
+        designed(engine, _request(engine))
+    get_ready()
+
+
+def _request(engine: Engine) -> RunRequest:
+    text = captured_text(engine, engine.home.paths.dags / "rehearsal.yaml", _SPEC)
+    return RunRequest("rehearsal", (("day", "x"),), captured=text)
 
 
 def _enough(_: str) -> None:

@@ -21,13 +21,13 @@ from dagfs.engine.preflight import Terrain, idle_profile, require_reachable, sit
 from dagfs.engine.profiles import find_profile
 from dagfs.engine.reading import reading_options
 from dagfs.engine.signals import postponed
-from dagfs.engine.valuation import evaluate, source_of
+from dagfs.engine.valuation import Values, evaluate, source_of
 from dagfs.engine.work import Work
 from dagfs.errors import Refused, SpecError, UsageError
 from dagfs.model.dag import Dag
 from dagfs.model.run import Actor, AttemptHeader, RunHeader
 from dagfs.model.spelling import get_close_matches
-from dagfs.model.value import frozen
+from dagfs.model.value import frozen, replace
 from dagfs.spec.parse import Options, Reading, parse
 from dagfs.spec.values import is_posix_shell
 from dagfs.store import dags
@@ -72,6 +72,18 @@ class RunRequest:
     """The run that this one was made from."""
     profile: str = ""
     """Where steps run in place of what the spec says: a profile's name, or its file."""
+
+
+@frozen
+class Design:
+    """A run that could be made."""
+
+    spec: Captured
+    dag: Dag
+    values: Values
+    run: RunHeader
+    attempt: AttemptHeader
+    notices: tuple[str, ...]
 
 
 def read_dag(engine: Engine, name: str, dialect: str = "") -> tuple[Path, bytes, Reading]:
@@ -122,6 +134,20 @@ def start_run(
     on_created: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Make a run and carry out its first attempt. Raises SpecError, NotFound, Refused, StoreError."""
+    made = designed(engine, request)
+    who = actor or current_actor()
+    run = replace(made.run, store=engine.home.store.ensure(), actor=who)
+    attempt = replace(made.attempt, actor=who)
+    with Pool.start() as pool, postponed():
+        owner, base = own(1, attempt.token), made.spec.options.base
+        with engine.home.store.create(run, made.spec.text, attempt, made.dag, owner, base) as claim:
+            on_created(run.id)
+            work = Work(engine, claim, run, attempt, made.dag, made.values, notices=made.notices)
+            return carry(work, pool, observers)
+
+
+def designed(engine: Engine, request: RunRequest) -> Design:
+    """All of a run that can be said before anything of it is on disk. Raises SpecError, NotFound, Refused."""
     if request.id and not valid_run_id(request.id):
         raise UsageError(
             f"{request.id!r} cannot name a run",
@@ -145,18 +171,14 @@ def start_run(
     values = unlocked(engine, dag, spec.folder, evaluate(dag, source, os.environ, request.params))
     profile = find_profile(engine.home, request.profile)
     require_reachable(sites(Terrain(engine, dag, profile, values, engine.home.store.paths(run_id), 1)))
-    store_id = engine.home.store.ensure()
-    who = actor or current_actor()
-    header = RunHeader(
+    run = RunHeader(
         id=run_id,
         dag=request.name or dag.name,
-        store=store_id,
         created=utc_text(moment),
         source=spec.source,
         base_sha256=hashlib.sha256(spec.options.base).hexdigest() if spec.options.base else "",
         trigger=request.trigger,
         queue=dag.queue if request.queue is None else request.queue,
-        actor=who,
         root=request.root,
         parent=request.parent,
         engine=__version__,
@@ -166,7 +188,6 @@ def start_run(
         spec="spec.v1.yaml",
         spec_sha256=hashlib.sha256(spec.text).hexdigest(),
         created=utc_text(moment),
-        actor=who,
         reason=request.reason,
         token=new_token(),
         dag_dir=spec.folder,
@@ -179,12 +200,8 @@ def start_run(
         engine=__version__,
         profile=profile,
     )
-    with Pool.start() as pool, postponed():
-        owner = own(1, attempt.token)
-        with engine.home.store.create(header, spec.text, attempt, dag, owner, spec.options.base) as claim:
-            on_created(run_id)
-            notices = [*values.notices, *_undeclared(dag, request.params), *idle_profile(dag, profile)]
-            return carry(Work(engine, claim, header, attempt, dag, values, notices=notices), pool, observers)
+    notices = (*values.notices, *_undeclared(dag, request.params), *idle_profile(dag, profile))
+    return Design(spec, dag, values, run, attempt, notices)
 
 
 def _undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:

@@ -97,6 +97,10 @@ class Processes:
         """Have it ready before something is due."""
         self._spawner.keep_ready()
 
+    def expect(self, count: int) -> None:
+        """Have it ready for so many starts within seconds."""
+        self._spawner.expect(min(count, AT_ONCE))
+
     def fileno(self) -> int:
         """Readable once `ended` has something to tell; -1 for never."""
         return self._spawner.fileno()

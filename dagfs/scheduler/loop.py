@@ -227,6 +227,10 @@ class Scheduler:
         """The ids of the runs that go on."""
         return list(self._runs.active)
 
+    def expected(self, moment: datetime) -> int:
+        """About how many starts are due by then."""
+        return self._times.count_until(moment)
+
     def upcoming(self, limit: int) -> list[tuple[datetime, str, list[str]]]:
         """What comes next: when, with which DAG, and what is done with it."""
         return self._times.upcoming(limit)

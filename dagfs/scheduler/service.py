@@ -39,6 +39,8 @@ UNWATCHED_SEC = 5.0
 """How often files are looked at where changes are not noticed."""
 ALIVE_SEC = 10.0
 """The sign of life is never older."""
+AHEAD = timedelta(seconds=1.5)
+"""So long before something is due its processes are made ready."""
 _AFTER_ERROR_SEC = 5.0
 _END_SEC = 1.0
 _STOPS_SEC = 8.0
@@ -178,6 +180,8 @@ class Service:
                 late = (clock_now() - due[0][0]).total_seconds()
                 self._lag = late if late > 0 else self._lag
             wake = self.scheduler.turn()
+            if soon := self.scheduler.expected(clock_now() + AHEAD):
+                self.launcher.expect(soon)
             older = self.census.look_at_older()
             self._live(wake)
             self._error = ""
@@ -207,7 +211,8 @@ class Service:
         if self._systemd.watchdog_sec:
             pause = min(pause, self._systemd.watchdog_sec / 3)
         if wake is not None:
-            pause = min(pause, (wake - clock_now()).total_seconds())
+            left = wake - clock_now()
+            pause = min(pause, (left - AHEAD if left > AHEAD else left).total_seconds())
         settled = self._watcher.next_settled()
         if settled is not None:
             pause = min(pause, settled)

@@ -3,7 +3,8 @@
 That process, the spawner, is a program of its own with one thread (`dagfs.cli.spawner`): what it forks
 inherits neither the scheduler's threads nor its descriptors, and begins in milliseconds. The two talk
 through a socket: a request is a number and four descriptors (the words as JSON, standard input, standard
-output, standard error), the answer that number with an exit code.
+output, standard error), the answer that number with an exit code. A request without a number says how many
+more are to be expected.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import BinaryIO
 
 from dagfs.errors import ExitCode
 
-REQUEST = struct.Struct("!Q")
+REQUEST = struct.Struct("!QI")
 REPLY = struct.Struct("!Qi")
 PROGRAM = "dagfs.cli.spawner"
 _BEGIN_AGAIN_SEC = 5.0
@@ -91,6 +92,12 @@ class Spawner:
         self._asked[self._tickets] = answers
         return self._tickets
 
+    def expect(self, count: int) -> None:
+        """Say that so many are to be asked for within seconds. Without that they begin later, and no more."""
+        if self._wire is not None:
+            with suppress(OSError):
+                self._wire.send(REQUEST.pack(0, count))
+
     def _send(self, words: bytes, text: bytes, answers: tuple[int, int]) -> None:
         with _memory(words) as said, _memory(text) as given:
             fds = [said.fileno(), given.fileno(), *answers]
@@ -105,7 +112,7 @@ class Spawner:
         deadline = time.monotonic() + _TAKEN_SEC
         while True:
             try:
-                socket.send_fds(wire, [REQUEST.pack(self._tickets)], fds)
+                socket.send_fds(wire, [REQUEST.pack(self._tickets, 0)], fds)
                 return
             except BlockingIOError:
                 if time.monotonic() > deadline:

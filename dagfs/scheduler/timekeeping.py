@@ -125,6 +125,10 @@ class Timekeeper:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
+    def count_until(self, moment: datetime) -> int:
+        """About how many will be due by then."""
+        return sum(due <= moment for due, _, _ in self._heap) if self.is_due(moment) else 0
+
     def upcoming(self, limit: int) -> list[tuple[datetime, str, list[str]]]:
         """What comes next: when, with which DAG, and what is done with it."""
         known = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +15,7 @@ from dagfs.engine.launch import Launch
 from dagfs.engine.pool import Child, Pool
 from dagfs.engine.tree import kill_by_token
 from dagfs.store.record import Exit, Record, read
-
-DEADLINE_SEC = 60.0
+from tests.patience import PATIENCE_SEC
 
 
 class Bench:
@@ -92,19 +90,13 @@ class Bench:
     def wait(self, child: Child) -> None:
         poller = select.poll()
         poller.register(child, select.POLLIN)
-        assert poller.poll(DEADLINE_SEC * 1000), "the step does not end"
+        assert poller.poll(PATIENCE_SEC * 1000), "the step does not end"
 
     def record(self, order: Launch) -> Record | None:
         return read(order.record)
 
     def signal(self, child: Child, number: int) -> None:
         signal.pidfd_send_signal(child.pidfd, number)
-
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + DEADLINE_SEC
-        while not condition():
-            assert time.monotonic() < deadline, "it does not happen"
-            time.sleep(0.005)
 
     def from_killed_engine(self, work: Callable[[], Iterator[list[int]]]) -> list[int]:
         """What `work` yields in a process of its own, which is killed at that point."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +20,6 @@ from dagfs.store.fsck import check_run
 from dagfs.store.runs import RunStore
 
 RUN = "run1"
-
-
-def eventually(look: Callable[[], object], within: float = 30) -> None:
-    """Until `look` says yes."""
-    deadline = time.monotonic() + within
-    while not look():
-        assert time.monotonic() < deadline, f"it did not come about within {within:g} s"
-        time.sleep(0.01)
 
 
 class Desk:

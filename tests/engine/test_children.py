@@ -18,7 +18,8 @@ from dagfs.model.run import Word
 from dagfs.model.state import RunState, StepState
 from dagfs.planning.selection import Selection
 from dagfs.store import words
-from tests.engine.desk import RUN, Desk, eventually
+from tests.engine.desk import RUN, Desk
+from tests.patience import eventually
 
 FAN = """
 type: graph

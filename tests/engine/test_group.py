@@ -6,7 +6,6 @@ import codecs
 import os
 import shutil
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from dagfs.engine.view import view_run
 from dagfs.errors import Refused
 from dagfs.model.state import RunState
 from dagfs.store.process import identity
+from tests.patience import eventually
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
 GROUP, FIRST, SECOND = 64_242, 65_001, 65_002
@@ -115,10 +115,7 @@ def test_another_member_who_wants_to_stop_it_is_told_who_can(root: Path) -> None
             stop_run(open_home(root, plugins=False), "r", timeout=30)
 
     engine = as_user(FIRST, begin)
-    deadline = time.monotonic() + 60
-    while not (root / "runs/r/attempts/1/steps/a/record.1").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually((root / "runs/r/attempts/1/steps/a/record.1").exists)
     done(as_user(SECOND, stop))
     done(as_user(FIRST, lambda: _stopped(root)))
     done(engine)

@@ -11,6 +11,7 @@ import pytest
 from dagfs.engine.pool import Pool
 from dagfs.engine.zygote import ZygoteDied
 from dagfs.store.process import identity
+from tests.patience import eventually
 
 SHOWS_ITSELF = "umask; pwd; echo $MARK; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd"
 
@@ -73,7 +74,7 @@ def test_a_shim_that_a_step_may_have_left_otherwise_ends(bench: Any, settings: d
 @pytest.mark.parametrize("kill", [False, True])
 def test_a_shim_that_was_told_to_stop_has_no_other_step(bench: Any, kill: bool) -> None:
     order, child = bench.start("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     child.tell(kill=kill)
     assert bench.end(order, child).cause == ("kill" if kill else "stop")
     bench.release(child)
@@ -123,13 +124,13 @@ def test_a_relative_path_and_a_file_in_the_way_leave_nothing_behind(bench: Any) 
 def test_a_signal_of_a_stranger_ends_a_free_shim_only(bench: Any) -> None:
     first = shim_of(bench, "true")
     os.kill(first, signal.SIGTERM)
-    bench.until(lambda: identity(first) is None)
+    eventually(lambda: identity(first) is None)
     assert bench.run("exit 5").exit_code == 5
 
 
 def test_asked_twice_to_stop_a_step_keeps_its_grace(bench: Any) -> None:
     order, child = bench.start("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     child.tell(kill=False)
     child.tell(kill=False)
     left = bench.end(order, child)
@@ -156,7 +157,7 @@ def test_a_shim_that_takes_nothing_holds_up_nobody(bench: Any, monkeypatch: pyte
     order, child = bench.start("exit 5", env=env)
     assert bench.end(order, child).exit_code == 5
     assert child.pid != first
-    bench.until(lambda: identity(first) is None)
+    eventually(lambda: identity(first) is None)
 
 
 def test_a_stopped_shim_that_is_free_does_not_outlive_the_pool(
@@ -166,7 +167,7 @@ def test_a_stopped_shim_that_is_free_does_not_outlive_the_pool(
     first = shim_of(bench, "true")
     os.kill(first, signal.SIGSTOP)
     bench.pool.close()
-    bench.until(lambda: identity(first) is None)
+    eventually(lambda: identity(first) is None)
 
 
 # --- a step finds nothing of the one before
@@ -199,7 +200,7 @@ def test_a_free_shim_ends_when_there_is_nothing_more_to_do(
 ) -> None:
     monkeypatch.setattr("dagfs.engine.shim._IDLE_MS", 1)
     first = shim_of(bench, "true")
-    bench.until(lambda: identity(first) is None)
+    eventually(lambda: identity(first) is None)
     order, child = bench.start("exit 5")
     assert bench.end(order, child).exit_code == 5
     assert child.pid != first
@@ -220,14 +221,14 @@ def test_a_step_that_comes_as_its_shim_goes_runs_once(bench: Any, monkeypatch: p
 def test_a_free_shim_that_was_killed_is_not_missed(bench: Any) -> None:
     first = shim_of(bench, "true")
     os.kill(first, signal.SIGKILL)
-    bench.until(lambda: identity(first) is None)
+    eventually(lambda: identity(first) is None)
     assert bench.run("exit 5").exit_code == 5
 
 
 def test_the_shims_go_on_without_their_zygote_until_a_new_one_is_needed(bench: Any) -> None:
     first = shim_of(bench, "true")
     os.kill(bench.pool.zygote.pid, signal.SIGKILL)
-    bench.until(lambda: identity(bench.pool.zygote.pid) is None)
+    eventually(lambda: identity(bench.pool.zygote.pid) is None)
     order, child = bench.start("exit 5")
     assert (bench.end(order, child).exit_code, child.pid) == (5, first)
     with pytest.raises(ZygoteDied):
@@ -236,7 +237,7 @@ def test_the_shims_go_on_without_their_zygote_until_a_new_one_is_needed(bench: A
 
 def test_closing_the_pool_ends_the_free_shims_and_leaves_the_others(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 5")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     free = shim_of(bench, "true")
     bench.pool.close()
     assert identity(free) is None
@@ -255,4 +256,4 @@ def test_a_free_shim_ends_with_its_engine(bench: Any) -> None:
         yield [child.pid]
 
     (shim,) = bench.from_killed_engine(work)
-    bench.until(lambda: identity(shim) is None)
+    eventually(lambda: identity(shim) is None)

@@ -13,6 +13,7 @@ import pytest
 from dagfs.engine.pool import Pool
 from dagfs.store.files import Disk
 from dagfs.store.process import identity, is_alive
+from tests.patience import eventually
 
 NASTY = """
 import os, signal, sys, time
@@ -59,7 +60,7 @@ def test_a_death_by_signal_is_told_from_an_exit_code(bench: Any) -> None:
 
 def test_the_record_names_shim_and_main_process_while_they_run(bench: Any) -> None:
     order, child = bench.start("echo $$; until [ -e stop ]; do sleep 0.01; done")
-    bench.until(lambda: (r := bench.record(order)) and r.main and bench.stdout.read_text())
+    eventually(lambda: (r := bench.record(order)) and r.main and bench.stdout.read_text())
     record = bench.record(order)
     assert record.is_running
     assert record.shim == identity(child.pid)
@@ -283,10 +284,10 @@ def test_leftovers_may_be_kept(bench: Any) -> None:
 def test_orphans_are_reaped_while_the_step_runs(bench: Any) -> None:
     text = "for i in 1 2 3; do (sh -c 'echo done >> done' &); done; until [ -e stop ]; do sleep 0.01; done"
     order, child = bench.start(text)
-    bench.until(lambda: (bench.folder / "done").exists())
-    bench.until(lambda: len((bench.folder / "done").read_text().split()) == 3)
+    eventually(lambda: (bench.folder / "done").exists())
+    eventually(lambda: len((bench.folder / "done").read_text().split()) == 3)
     children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
-    bench.until(lambda: len(children.read_text().split()) == 1)
+    eventually(lambda: len(children.read_text().split()) == 1)
     (bench.folder / "stop").touch()
     assert bench.end(order, child).exit_code == 0
 
@@ -296,7 +297,7 @@ def test_orphans_are_reaped_while_the_step_runs(bench: Any) -> None:
 
 def test_a_stop_is_the_step_s_own_to_handle(bench: Any) -> None:
     order, child = bench.start("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGTERM)
     left = bench.end(order, child)
     assert (left.exit_code, left.signal, left.cause) == (3, None, "stop")
@@ -306,7 +307,7 @@ def test_a_stop_is_the_step_s_own_to_handle(bench: Any) -> None:
 def test_a_stop_sends_the_signal_that_the_step_wants(bench: Any) -> None:
     text = "trap 'exit 9' INT; echo ready; while :; do sleep 0.01; done"
     order, child = bench.start(text, stop_signal=int(signal.SIGINT))
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGTERM)
     assert bench.end(order, child).exit_code == 9
 
@@ -323,7 +324,7 @@ def test_a_stop_at_the_first_instant_is_not_lost(bench: Any) -> None:
 def test_the_group_has_its_grace_although_its_leader_is_gone(bench: Any) -> None:
     inner = "trap 'echo saved; exit' TERM; echo ready; while :; do sleep 0.01; done"
     order, child = bench.start(f'sh -c "{inner}" & wait')
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGTERM)
     left = bench.end(order, child)
     assert (left.signal, left.leftovers) == (signal.SIGTERM, 0)
@@ -332,7 +333,7 @@ def test_the_group_has_its_grace_although_its_leader_is_gone(bench: Any) -> None
 
 def test_what_ignores_a_stop_is_killed_after_its_grace(bench: Any) -> None:
     order, child = bench.start("trap '' TERM; echo ready; while :; do sleep 0.01; done", grace_sec=0.1)
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGTERM)
     left = bench.end(order, child)
     assert (left.exit_code, left.signal, left.cause) == (137, 9, "stop")
@@ -342,9 +343,9 @@ def test_what_ignores_a_stop_is_killed_after_its_grace(bench: Any) -> None:
 def test_a_second_stop_kills_at_once(bench: Any, second: int) -> None:
     text = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done"
     order, child = bench.start(text, grace_sec=100_000)
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGTERM)
-    bench.until(bench.printed("asked"))
+    eventually(bench.printed("asked"))
     bench.signal(child, second)
     left = bench.end(order, child)
     assert (left.signal, left.cause) == (9, "kill")
@@ -352,7 +353,7 @@ def test_a_second_stop_kills_at_once(bench: Any, second: int) -> None:
 
 def test_a_kill_asks_nobody(bench: Any) -> None:
     order, child = bench.start("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGUSR1)
     left = bench.end(order, child)
     assert (left.signal, left.cause) == (9, "kill")
@@ -378,7 +379,7 @@ def test_a_timeout_and_a_grace_of_centuries_are_fine(bench: Any) -> None:
 def test_a_nasty_tree_is_gone_whatever_ends_it(bench: Any, how: str) -> None:
     order, child = bench.start(*python(ENDLESS), grace_sec=0.05, timeout_sec=1.5 if how == "timeout" else 0)
     if how != "timeout":
-        bench.until(bench.printed("ready"))
+        eventually(bench.printed("ready"))
         bench.signal(child, signal.SIGTERM if how == "stop" else signal.SIGUSR1)
     left = bench.end(order, child)
     assert left.cause == how
@@ -389,14 +390,14 @@ def test_a_nasty_tree_is_gone_whatever_ends_it(bench: Any, how: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_suspended_step_can_be_ended(bench: Any, number: int) -> None:
     order, child = bench.start("echo ready; kill -STOP $$; sleep 600")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, number)
     assert bench.end(order, child).cause == ("stop" if number == signal.SIGTERM else "kill")
 
 
 def test_signals_of_a_terminal_do_not_reach_the_shim(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 6")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE):
         bench.signal(child, number)
     (bench.folder / "stop").touch()
@@ -432,7 +433,7 @@ def test_a_try_that_has_a_record_is_not_started_again(bench: Any) -> None:
 
 def test_the_record_is_locked_while_the_shim_lives(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     with open(order.record) as file:
         with pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -454,7 +455,7 @@ def test_the_end_is_held_until_the_disk_takes_it(bench: Any, monkeypatch: pytest
     monkeypatch.setattr(Disk, "_write", write)
     full.touch()
     order, child = bench.start("exit 8")
-    bench.until((bench.folder / "refused").exists)
+    eventually((bench.folder / "refused").exists)
     record = bench.record(order)
     assert record.is_running
     assert record.exit is None
@@ -500,7 +501,7 @@ def test_a_stop_ends_the_wait_for_room(bench: Any, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("os.posix_spawn", spawn)
     order, child = bench.start("exit 3")
-    bench.until((bench.folder / "tried").exists)
+    eventually((bench.folder / "tried").exists)
     bench.signal(child, signal.SIGTERM)
     left = bench.end(order, child)
     assert (left.cause, left.error) == ("stop", "stopped before it began")
@@ -516,7 +517,7 @@ def engine_that_dies(bench: Any, order: Any, *, at_once: bool = False) -> list[i
         pool = Pool.start()
         pids = [pool.zygote.pid, pool.launch(order).pid]
         if not at_once:
-            bench.until(bench.printed("line 0"))
+            eventually(bench.printed("line 0"))
         yield pids
 
     return bench.from_killed_engine(work)  # type: ignore[no-any-return]
@@ -531,7 +532,7 @@ def test_a_step_outlives_its_engine_and_its_end_is_kept(bench: Any) -> None:
     assert record.is_running
     assert record.exit is None
     (bench.folder / "stop").touch()
-    bench.until(lambda: not is_alive(record.shim))
+    eventually(lambda: not is_alive(record.shim))
     assert bench.record(order).exit.exit_code == 42
     assert bench.stdout.read_text() == "".join(f"line {i}\n" for i in range(201)) + "last\n"
     assert bench.stderr.read_text() == "".join(f"err {i}\n" for i in range(201))
@@ -541,7 +542,7 @@ def test_a_step_whose_engine_dies_at_its_start_runs_whole_or_not_at_all(bench: A
     for _ in range(20):
         order = bench.order("echo line 0; exit 42", stdout=str(bench.folder / f"out.{len(bench.tokens)}"))
         pids = engine_that_dies(bench, order, at_once=True)
-        bench.until(lambda pids=pids: not any(identity(pid) for pid in pids))
+        eventually(lambda pids=pids: not any(identity(pid) for pid in pids))
         record = bench.record(order)
         ran = Path(order.stdout).exists()
         if record is None:

@@ -12,6 +12,7 @@ from dagfs.engine import tree
 from dagfs.engine.tree import children, kill_by_token, open_process, stop_shim
 from dagfs.errors import Refused
 from dagfs.store.process import identity
+from tests.patience import eventually
 
 LOOP = "while :; do sleep 0.01; done"
 
@@ -19,7 +20,7 @@ LOOP = "while :; do sleep 0.01; done"
 def test_what_a_killed_shim_left_behind_is_found_by_its_token(bench: Any) -> None:
     text = f"setsid nohup sh -c '{LOOP}' & (sh -c 'trap \"\" TERM; {LOOP}' &) ; echo ready; {LOOP}"
     order, child = bench.start(text)
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     bench.signal(child, signal.SIGKILL)
     bench.wait(child)
     bench.release(child)
@@ -33,7 +34,7 @@ def test_what_a_killed_shim_left_behind_is_found_by_its_token(bench: Any) -> Non
 
 def test_a_child_that_cleared_its_environment_is_found_below_its_parent(bench: Any) -> None:
     order, child = bench.start(f"env -i /bin/sh -c 'echo ready $$; {LOOP}' & wait")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     pid = int(bench.stdout.read_text().split()[1])
     bench.signal(child, signal.SIGKILL)
     bench.wait(child)
@@ -44,7 +45,7 @@ def test_a_child_that_cleared_its_environment_is_found_below_its_parent(bench: A
 
 def test_another_token_is_left_alone(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 4")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     assert kill_by_token(order.token + "0") == 0
     assert kill_by_token(order.token[:-1]) == 0
     (bench.folder / "stop").touch()
@@ -61,7 +62,7 @@ def test_this_process_is_never_killed_by_its_own_token(bench: Any) -> None:
 
 def test_what_cannot_be_killed_is_said(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     order, child = bench.start(f"echo ready; {LOOP}")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     monkeypatch.setattr(tree, "_PATIENCE_SEC", 0.0)
     monkeypatch.setattr(tree, "_kill", lambda pidfd: False)
     with pytest.raises(Refused, match="cannot be killed"):
@@ -74,7 +75,7 @@ def test_what_cannot_be_killed_is_said(bench: Any, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("kill", [False, True])
 def test_an_orphaned_shim_is_stopped_or_killed_by_its_identity(bench: Any, kill: bool) -> None:
     order, child = bench.start(f"trap 'exit 3' TERM; echo ready; {LOOP}")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     shim = bench.record(order).shim
     assert stop_shim(shim, kill)
     left = bench.end(order, child)
@@ -85,7 +86,7 @@ def test_an_orphaned_shim_is_stopped_or_killed_by_its_identity(bench: Any, kill:
 
 def test_a_recycled_pid_and_another_boot_are_never_signalled(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 4")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     shim = bench.record(order).shim
     for other in (replace(shim, start=shim.start - 1), replace(shim, boot="other"), replace(shim, pid=0)):
         assert open_process(other) is None

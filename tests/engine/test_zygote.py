@@ -15,6 +15,7 @@ from dagfs.engine.launch import Launch
 from dagfs.engine.pool import Pool
 from dagfs.engine.zygote import LaunchFailed, Zygote, ZygoteDied
 from dagfs.store.process import identity
+from tests.patience import eventually
 
 
 def descriptors(pid: int) -> dict[str, str]:
@@ -50,7 +51,7 @@ def test_the_zygote_keeps_nothing_of_the_engine(bench: Any) -> None:
     read_end, write_end = os.pipe()
     zygote = Zygote.start()
     try:
-        bench.until(lambda: status_of(zygote.pid)["Name"] == "dagfs-zygote")
+        eventually(lambda: status_of(zygote.pid)["Name"] == "dagfs-zygote")
         open_files = descriptors(zygote.pid)
         assert {open_files.pop(fd) for fd in ("0", "1", "2")} == {"/dev/null"}
         assert len(open_files) == 1
@@ -70,7 +71,7 @@ def test_signals_do_not_end_the_zygote(bench: Any) -> None:
 
 def test_closing_ends_the_zygote_and_leaves_steps_alone(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 5")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     pid = bench.pool.zygote.pid
     bench.pool.close()
     assert identity(pid) is None
@@ -96,9 +97,9 @@ def test_a_suspended_zygote_can_be_closed(bench: Any, monkeypatch: pytest.Monkey
 
 def test_a_killed_zygote_is_a_clear_error(bench: Any) -> None:
     order, child = bench.start("echo ready; until [ -e stop ]; do sleep 0.01; done; exit 5")
-    bench.until(bench.printed("ready"))
+    eventually(bench.printed("ready"))
     os.kill(bench.pool.zygote.pid, signal.SIGKILL)
-    bench.until(lambda: identity(bench.pool.zygote.pid) is None)
+    eventually(lambda: identity(bench.pool.zygote.pid) is None)
     for _ in range(2):
         with pytest.raises(ZygoteDied, match="is gone"):
             bench.pool.launch(bench.order("true"))
@@ -159,8 +160,8 @@ def test_two_hundred_shims_leak_neither_descriptors_nor_zombies(bench: Any) -> N
             for _, pidfd, wire in found:
                 os.close(pidfd)
                 os.close(wire)
-        bench.until(lambda: len(shims.read_text().split()) == 1)
-        bench.until(lambda: len(descriptors(zygote.pid)) <= before[1])
+        eventually(lambda: len(shims.read_text().split()) == 1)
+        eventually(lambda: len(descriptors(zygote.pid)) <= before[1])
         assert len(os.listdir("/proc/self/fd")) == before[0]
         for end in ends:
             os.close(end)
@@ -179,4 +180,4 @@ def test_a_zygote_ends_with_its_engine(bench: Any) -> None:
         yield [zygote.pid]
 
     (zygote,) = bench.from_killed_engine(work)
-    bench.until(lambda: identity(zygote) is None)
+    eventually(lambda: identity(zygote) is None)

@@ -19,6 +19,7 @@ from dagfs.errors import UsageError
 from dagfs.hooks import cage
 from dagfs.hooks.cage import Escaped
 from dagfs.hooks.listener import Listener
+from tests.patience import eventually
 
 PATIENCE = 30.0
 
@@ -91,10 +92,7 @@ def test_what_hangs_is_killed_with_all_it_started(tmp_path: Path) -> None:
     with pytest.raises(Escaped, match="longer than 1 s and was killed"):
         cage.call(starts_and_hangs, limit_sec=1)
     pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + PATIENCE
-    while _is_alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: not _is_alive(pid))
 
 
 def _is_alive(pid: int) -> bool:
