@@ -652,15 +652,31 @@ def _another_is_known(home: Home) -> None:
     eventually(lambda: status(home)["dags"] > count, "another file")
 
 
+def test_params_that_do_not_fit_never_wait_in_a_queue(home: Home) -> None:
+    home.dag("load", "params: [{name: day, type: integer, required: true}]\n" + STEPS)
+    home.dagfs("enqueue", "load").exits(2).in_one_line().says("'day'", "-p day=VALUE")
+    home.dagfs("enqueue", "load", "-p", "day=monday").exits(2).in_one_line().says("'day'")
+    home.dagfs("queue").says("nothing waits")
+    home.dagfs("enqueue", "load", "-p", "day=3", "-p", "dya=4").exits(0).says("did you mean 'day'?")
+
+
 def test_an_id_that_waits_in_a_queue_is_nobody_elses(home: Home) -> None:
     home.dag("job", STEPS)
     home.dagfs("enqueue", "job", "--queue", "slow", "--id", "r1").exits(0)
     home.dagfs("run", "job", "--id", "r1").exits(5).in_one_line().says(
         "waits in a queue", "dagfs queue rm r1"
     )
-    for words in (("status", "r1"), ("stop", "r1"), ("logs", "r1")):
+    for words in (("stop", "r1"), ("logs", "r1")):
         home.dagfs(*words).exits(4).in_one_line().says("still waits in a queue", "dagfs queue")
-    home.dagfs("runs", "--status", "queued").exits(0).says("`dagfs queue` lists it")
+    home.dagfs("status", "r1").exits(0).says("job r1 · queued", "in slow", "dagfs queue rm r1")
+    home.dagfs("status", "r1", "--exit-status").exits(1)
+    told = home.dagfs("status", "r1", "--json").exits(0).json
+    assert (told["run"], told["dag"], told["state"], told["queue"]) == ("r1", "job", "queued", "slow")
+    assert home.dagfs("runs", "--status", "queued", "--json").json == [told]
+    home.dagfs("runs", "--status", "queued").exits(0).says("r1", "· queued", "in slow")
+    assert home.dagfs("runs", "job", "--status", "queued", "-1").out == "r1\n"
+    home.dagfs("runs", "other", "--status", "queued").exits(0).says("no runs like that")
+    home.dagfs("runs").says("no runs yet")
     home.dagfs("wait", "r1", "--timeout", "0.2s").exits(124).says("not over after")
     waiting = home.dagfs("wait", "r1", "--timeout", "0.2s", "--json").exits(124).json
     assert [(each["run"], each["state"]) for each in waiting] == [("r1", "queued")]

@@ -75,7 +75,7 @@ def test_what_goes_wrong_without_a_run_is_told_once(home: Home) -> None:
     past = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
     mark.write_text(json.dumps({**json.loads(mark.read_text()), "until": past}))
     home.dag("bad", "schedule: [\nsteps: x")
-    home.dag("needy", "params: [{name: day, type: integer, required: true}]\nsteps: [{run: 'true'}]\n")
+    home.dag("needy", "params: [{name: day, eval: $(exit 3)}]\nsteps: [{run: 'true'}]\n")
     home.dagfs("enqueue", "hourly", "--id", "poison").exits(0)
     (home.path / "runs/.scheduler/queue/poison/request.json").write_text("{")
     home.dagfs("enqueue", "needy", "--id", "refused").exits(0)

@@ -9,7 +9,8 @@ from dagfs.cli.command import Command, add_params, add_profile, assignments
 from dagfs.cli.opened import opened
 from dagfs.cli.pause import ledger_of
 from dagfs.engine.location import new_token, now
-from dagfs.engine.operations import require_dag
+from dagfs.engine.operations import require_dag, undeclared
+from dagfs.engine.parameters import check_given
 from dagfs.engine.profiles import find_profile, is_path
 from dagfs.errors import ExitCode, Refused, UsageError
 from dagfs.scheduler.pulse import is_alive
@@ -46,6 +47,8 @@ def run(command: Command) -> int:
     options, engine = command.options, opened(command)
     path, data, dag = require_dag(engine, options.dag)
     profile = find_profile(engine.home, options.profile)
+    params = (*parse_assignments(options.params), *assignments(options.param))
+    check_given(dag, path.resolve().parent, params, str(path))
     moment = now()
     entry = Waiting(
         id=options.id or new_run_id(moment, dag.name, new_token()[:4]),
@@ -54,7 +57,7 @@ def run(command: Command) -> int:
         queue=dag.queue if options.queue is None else options.queue,
         priority=dag.priority if options.priority is None else options.priority,
         created=moment.isoformat(),
-        params=(*parse_assignments(options.params), *assignments(options.param)),
+        params=params,
         reason=options.reason,
         limit=dag.max_active_runs,
         # The scheduler's own folder is another one.
@@ -70,6 +73,8 @@ def run(command: Command) -> int:
         raise Refused(f"run {entry.id} exists already", hint="choose another run id")
     Queue(engine.home.disk, engine.home.paths.scheduler).put(entry, data)
     command.output.line(entry.id)
+    for notice in undeclared(dag, params):
+        command.output.say(notice, style="yellow")
     if not is_alive(ledger.status(), now()):
         command.output.say("no scheduler is at work: it waits until `dagfs scheduler` runs", style="yellow")
     return ExitCode.DONE

@@ -9,7 +9,9 @@ from typing import Protocol
 from dagfs.cli.command import Command
 from dagfs.engine.location import Reading, find_home, open_reading
 from dagfs.errors import NotFound, UsageError
+from dagfs.store.files import Disk
 from dagfs.store.runs import RunStore
+from dagfs.store.waiting import Queue
 
 
 class _WithStore(Protocol):
@@ -29,6 +31,11 @@ def root(command: Command) -> Path:
 def reading(command: Command) -> Reading:
     """The home, for verbs that only look."""
     return open_reading(root(command))
+
+
+def queue_of(home: Reading) -> Queue:
+    """What waits in its queues, for verbs that only look."""
+    return Queue(Disk(), home.paths.scheduler)
 
 
 def wanted_run(command: Command, home: _WithStore) -> str:

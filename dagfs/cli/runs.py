@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from dagfs.cli.command import Command, add_json, at_least
 from dagfs.cli.output import visible
-from dagfs.cli.place import reading
+from dagfs.cli.place import queue_of, reading
 from dagfs.engine.location import now
-from dagfs.engine.moment import since_text
+from dagfs.engine.moment import since_text, utc_text
 from dagfs.errors import ExitCode
 from dagfs.model.state import RunState
 from dagfs.model.timespan import ago, duration
@@ -55,6 +55,8 @@ def run(command: Command) -> int:
         options.status,
         since_text(options.since, now()) if options.since else None,
     )
+    if RunState.QUEUED in options.status:
+        found = [*_waiting(command), *found]
     branches = {each["run"]: "" for each in found}
     if options.tree:
         found, branches = families(found)
@@ -66,13 +68,20 @@ def run(command: Command) -> int:
         for each in found:
             output.line(each["run"])
     elif not found:
-        if RunState.QUEUED in options.status:
-            output.say("what waits for its turn is no run yet: `dagfs queue` lists it")
         output.say("no runs" + (" like that" if options.dag or options.status or options.since else " yet"))
     else:
         moment = now()
         output.table([_row(command, branches[each["run"]], each, moment) for each in found])
     return ExitCode.DONE
+
+
+def _waiting(command: Command) -> Iterator[Mapping[str, Any]]:
+    """What waits for its turn is no run yet, and listed only for those who ask for it."""
+    options = command.options
+    since = since_text(options.since, now()) if options.since else ""
+    for entry in queue_of(reading(command)).entries():
+        if options.dag in (None, entry.dag) and utc_text(datetime.fromisoformat(entry.created)) >= since:
+            yield entry.document()
 
 
 def _row(command: Command, branch: str, each: Mapping[str, Any], moment: datetime) -> list[str]:

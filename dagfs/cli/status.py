@@ -7,7 +7,7 @@ import argparse
 from dagfs.cli.advice import what_next
 from dagfs.cli.command import Command, add_json, add_run, shown
 from dagfs.cli.output import next_commands, visible
-from dagfs.cli.place import reading, wanted_run
+from dagfs.cli.place import queue_of, reading, wanted_run
 from dagfs.engine.document import status_data
 from dagfs.engine.location import Reading, now
 from dagfs.engine.view import View, view_run
@@ -17,6 +17,7 @@ from dagfs.model.run import StepRun
 from dagfs.model.state import RunState, StepState
 from dagfs.model.timespan import ago, duration
 from dagfs.store.logs import size, tail
+from dagfs.store.waiting import Waiting
 
 EXAMPLES = """
 examples:
@@ -37,6 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     home = reading(command)
+    if command.options.run and home.paths.scheduler.is_waiting(command.options.run):
+        return _show_waiting(command, queue_of(home).read(command.options.run))
     view = view_run(home.store, wanted_run(command, home))
     if command.options.json:
         command.output.json(status_data(home.paths, view))
@@ -45,6 +48,23 @@ def run(command: Command) -> int:
     if command.options.exit_status and view.state is not RunState.SUCCEEDED:
         return ExitCode.RUN_NOT_SUCCEEDED
     return ExitCode.DONE
+
+
+def _show_waiting(command: Command, entry: Waiting) -> int:
+    """A run that is still to be made."""
+    output, document = command.output, entry.document()
+    if command.options.json:
+        output.json(document)
+    else:
+        output.line(
+            f"{output.styled(entry.dag, 'bold')}  {entry.id}  {output.state(document['state'])}"
+            f"  in {visible(entry.place)}, priority {entry.priority}"
+        )
+        output.line(f"  waits since {ago(entry.created, now())}")
+        next_commands(
+            output, {"dagfs queue": "what waits before it", f"dagfs queue rm {entry.id}": "never start it"}
+        )
+    return ExitCode.RUN_NOT_SUCCEEDED if command.options.exit_status else ExitCode.DONE
 
 
 def _show(command: Command, home: Reading, view: View) -> None:

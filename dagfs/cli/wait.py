@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 
 from dagfs.cli.command import Command, add_json
 from dagfs.cli.mirror import code_of, worst
-from dagfs.cli.place import reading
+from dagfs.cli.place import queue_of, reading
 from dagfs.cli.span import seconds_of
 from dagfs.engine.location import Reading
 from dagfs.engine.view import View, view_run
 from dagfs.errors import ExitCode
-from dagfs.model.state import RunState
 from dagfs.store.owner import holder
 from dagfs.store.runs import RunStore
 
@@ -52,7 +51,9 @@ def run(command: Command) -> int:
         for run_id in late:
             found[run_id] = view_run(home.store, run_id)
         documents = [_document(found[run_id], run_id in late) for run_id in wanted]
-        command.output.json([*documents, *map(_queued_document, queued)])
+        waiting = queue_of(home)
+        documents += [{**waiting.read(each).document(), "timed_out": True} for each in queued]
+        command.output.json(documents)
     elif late or queued:
         command.output.say(f"not over after {options.timeout}: {', '.join((*late, *queued))}")
     if late or queued:
@@ -73,10 +74,6 @@ def _await_begin(home: Reading, runs: list[str], is_time_left: Callable[[], bool
             return queued
         time.sleep(_POLL_SEC)
     return []
-
-
-def _queued_document(run_id: str) -> dict[str, object]:
-    return {"run": run_id, "state": str(RunState.QUEUED), "reason": "waits in a queue", "timed_out": True}
 
 
 def endings(

@@ -14,7 +14,15 @@ from dagfs.engine.pool import Pool
 from dagfs.engine.proposal import Proposal, propose_retry
 from dagfs.engine.recovery import end_orphans_of_children
 from dagfs.engine.signals import postponed
-from dagfs.engine.starting import Captured, RunRequest, captured_text, read_dag, require_dag, start_run
+from dagfs.engine.starting import (
+    Captured,
+    RunRequest,
+    captured_text,
+    read_dag,
+    require_dag,
+    start_run,
+    undeclared,
+)
 from dagfs.engine.takeover import take_over
 from dagfs.engine.view import view_run
 from dagfs.errors import NothingToDo, PlanMoved, Refused, UsageError
@@ -40,6 +48,7 @@ __all__ = [
     "require_dag",
     "resume_run",
     "start_run",
+    "undeclared",
 ]
 
 

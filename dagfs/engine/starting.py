@@ -200,11 +200,11 @@ def designed(engine: Engine, request: RunRequest) -> Design:
         engine=__version__,
         profile=profile,
     )
-    notices = (*values.notices, *_undeclared(dag, request.params), *idle_profile(dag, profile))
+    notices = (*values.notices, *undeclared(dag, request.params), *idle_profile(dag, profile))
     return Design(spec, dag, values, run, attempt, notices)
 
 
-def _undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:
+def undeclared(dag: Dag, given: Iterable[tuple[str, str]]) -> list[str]:
     """A word for each parameter that the spec does not declare: it may be a slip of the pen."""
     known = [param.name for param in dag.params if not param.name.isdigit()]
     odd = [name for name, _ in given if known and name not in known and not name.isdigit()]

@@ -10,6 +10,7 @@ from typing import Any
 
 from dagfs.errors import DagfsError, NotFound, Refused, StoreError
 from dagfs.model.plain import Plain, tuples
+from dagfs.model.state import RunState
 from dagfs.model.value import frozen
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, read_bytes
@@ -46,6 +47,20 @@ class Waiting(Plain):
     def is_in(self, queues: Collection[str]) -> bool:
         """Whether it waits in one of these; where none is named, any will do."""
         return not queues or self.place in queues
+
+    def document(self) -> dict[str, Any]:
+        """Its status document, as that of a run."""
+        return {
+            "run": self.id,
+            "dag": self.dag,
+            "state": str(RunState.QUEUED),
+            "reason": f"waits in {self.place}",
+            "created": self.created,
+            "queue": self.place,
+            "priority": self.priority,
+            "trigger": self.trigger,
+            "params": dict(self.params),
+        }
 
     @classmethod
     def _field(cls, key: str, value: Any) -> Any:
