@@ -14,7 +14,7 @@ from dagfs.engine.location import now
 from dagfs.engine.reading import reading_options
 from dagfs.errors import ExitCode, NotFound, NothingToDo, UsageError
 from dagfs.scheduler.shelf import Shelf
-from dagfs.store.ledger import Ledger
+from dagfs.store.ledger import Ledger, Watermark
 
 EXAMPLES = """
 examples:
@@ -51,4 +51,5 @@ def _pass_over(home: Home, ledger: Ledger, name: str) -> None:
     shelf.rescan()
     for key, dag in shelf.dags.items():
         if dag.name == name and dag.schedule.entries:
-            ledger.set_watermark(key, now(), dag.digest)
+            before = ledger.watermark(key)
+            ledger.set_watermark(key, Watermark(now(), dag.digest, dealt=before.dealt if before else ()))

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 
 from dagfs.engine.location import now as clock_now
-from dagfs.model.dag import RetryPolicy
 from dagfs.model.state import RunState
 from dagfs.scheduler.again import next_retry, reason
 from dagfs.scheduler.census import Census, Counted
@@ -14,7 +13,7 @@ from dagfs.scheduler.inbox import Inbox
 from dagfs.scheduler.job import Job
 from dagfs.scheduler.launch import Processes
 from dagfs.scheduler.loop import Scheduler
-from dagfs.scheduler.shelf import Shelf
+from dagfs.scheduler.shelf import Shelf, Shelved
 from dagfs.store.layout import HomePaths
 from dagfs.store.ledger import Ledger
 
@@ -68,12 +67,14 @@ class Chores:
         for dag in list(self._shelf.dags.values()):
             if dag.schedule.watch and dag.text and not dag.schedule.suspend and dag.name not in paused:
                 for job in self._inbox.new_files(dag):
-                    self._scheduler.submit(job)
-                    self._inbox.had(dag, job)
+                    # Not before its run exists: who comes next would never start it.
+                    if self._scheduler.is_dealt_with(job.run):
+                        self._inbox.had(dag, job)
+                    else:
+                        self._scheduler.submit(job)
 
     def _look_at_runs(self, moment: float) -> None:
-        dags = self._shelf.dags.values()
-        policies = {dag.name: dag.retry_policy for dag in dags if dag.retry_policy.limit}
+        policies = {dag.name: dag for dag in self._shelf.dags.values() if dag.retry_policy.limit}
         if moment >= self._next_all:
             self._next_all = moment + (_ALL_SEC if policies else _ALL_IDLE_SEC)
             self._census.refresh()
@@ -82,28 +83,44 @@ class Chores:
         self._tell_of_dead(policies)
         self._retry_failed(policies)
 
-    def _tell_of_dead(self, policies: Mapping[str, RetryPolicy]) -> None:
+    def _tell_of_dead(self, policies: Mapping[str, Shelved]) -> None:
         """Engines that were killed can tell nobody."""
         for run in self._census.died():
             now = self._census.look_again(run.id)
             if now is not None and now.state == RunState.INTERRUPTED:
-                policy = policies.get(run.dag)
-                goes_on = policy is not None and next_retry(run, policy, clock_now()) is not None
+                dag = policies.get(run.dag)
+                goes_on = dag is not None and next_retry(run, dag.retry_policy, clock_now()) is not None
                 then = (
                     "the scheduler goes on with it" if goes_on else f"`dagfs retry {run.id}` goes on with it"
                 )
                 self._ledger.note("engine_died", dag=run.dag, run=run.id, then=then)
 
-    def _retry_failed(self, policies: Mapping[str, RetryPolicy]) -> None:
+    def _retry_failed(self, policies: Mapping[str, Shelved]) -> None:
+        paused = self._ledger.paused()
         for run in self._census.wounded:
-            policy = policies.get(run.dag)
-            when = next_retry(run, policy, clock_now()) if policy else None
-            if policy is None or when is None:
+            dag = policies.get(run.dag)
+            when = next_retry(run, dag.retry_policy, clock_now()) if dag else None
+            if dag is None or when is None:
                 self._census.forget(run.id)
-            elif when <= clock_now() and run.id not in self._scheduler.starting:
-                self._retry(run, reason(run, policy))
+                continue
+            waits = dag.schedule.suspend or dag.name in paused or run.id in self._scheduler.starting
+            if when <= clock_now() and not waits:
+                self._retry(run, dag)
 
-    def _retry(self, run: Counted, why: str) -> None:
+    def _retry(self, run: Counted, dag: Shelved) -> None:
+        job = Job(
+            run.id,
+            run.dag,
+            "",
+            b"",
+            trigger="retry",
+            reason=reason(run, dag.retry_policy),
+            profile=run.profile,
+            queue=run.queue,
+            limit=dag.max_active_runs,
+        )
+        if not self._scheduler.has_room(job):
+            return
         now = self._census.look_again(run.id)
         if now is None or now.state != run.state or now.attempt != run.attempt:
             return
@@ -111,6 +128,4 @@ class Chores:
         if self._home.run(run.id).next_spec.exists():
             self._ledger.note("not_retried", run=run.id, reason="somebody is editing its spec")
         else:
-            self._scheduler.retry(
-                Job(run.id, run.dag, "", b"", trigger="retry", reason=why, profile=run.profile)
-            )
+            self._scheduler.retry(job)

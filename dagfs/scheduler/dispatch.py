@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ _MOST_TRIES = 3
 _MOST_TRIES_OF_THE_DISK = 64
 """About an hour: a disk that is full has room again when somebody has seen to it."""
 _LONGEST_PAUSE = 6
+_REMEMBERED = 10_000
 _FINAL = (ExitCode.USAGE, ExitCode.SPEC_INVALID, ExitCode.NOT_FOUND, ExitCode.REFUSED, ExitCode.NOTHING_TO_DO)
 """Codes of commands that would fail again."""
 _NOT_OURS = (ExitCode.NOTHING_TO_DO, ExitCode.BUSY)
@@ -49,6 +51,8 @@ class Dispatch:
         self._now, self.limits = now, limits
         self._starting: dict[str, Job] = {}
         self._held: list[Held] = []
+        self._to_stop: set[str] = set()
+        self._in_vain: deque[str] = deque(maxlen=_REMEMBERED)
 
     # -- what there is ------------------------------------------------------------------------
 
@@ -64,7 +68,12 @@ class Dispatch:
 
     def is_taken(self, run_id: str) -> bool:
         """The run exists, or waits, or is on its way."""
-        return run_id in self._starting or self._queue.has(run_id) or self._runs.exists(run_id)
+        is_held = any(held.job.run == run_id for held in self._held)
+        return is_held or run_id in self._starting or self.is_dealt_with(run_id)
+
+    def is_dealt_with(self, run_id: str) -> bool:
+        """Nothing more is to be done to start it: it exists, or waits, or came to nothing."""
+        return run_id in self._in_vain or self._queue.has(run_id) or self._runs.exists(run_id)
 
     def uncertain(self, key: str) -> Iterator[datetime]:
         """The instants of a DAG file whose runs may not exist yet."""
@@ -82,9 +91,15 @@ class Dispatch:
         if last is not None and not last.goes_on:
             # Somebody may have retried it.
             self._runs.look_again(last.id)
-        starting = [job.run for job in self._starting.values() if job.dag == dag]
         held = [each.job.run for each in self._held if each.job.dag == dag]
-        return list(dict.fromkeys([*self._runs.active_of(dag), *starting, *held]))
+        return list(dict.fromkeys([*self._runs.active_of(dag), *self._starting_of(dag), *held]))
+
+    def _starting_of(self, dag: str) -> list[str]:
+        return [job.run for job in self._starting.values() if job.dag == dag]
+
+    def has_room(self, job: Job) -> bool:
+        """Whether the limits let it go on now."""
+        return not self._room().lacks(Place(job.dag, job.queue), job.limit)
 
     def next_held(self) -> datetime | None:
         """When something that is held may go; None where only the end of a run can free it."""
@@ -112,8 +127,11 @@ class Dispatch:
         """Start a run some seconds after other runs have ended."""
         self._held.append(Held(job, tuple(runs), wait_sec))
 
-    def drop_held(self, dag: str) -> None:
+    def drop_held(self, dag: str, why: str) -> None:
         """Forget what is held of a DAG."""
+        for each in self._held:
+            if each.job.dag == dag:
+                self._ledger.note("passed_over", dag=dag, run=each.job.run, reason=why)
         self._held = [each for each in self._held if each.job.dag != dag]
 
     def drop_waiting(self, dag: str, why: str) -> None:
@@ -133,6 +151,13 @@ class Dispatch:
                 del self._starting[job.run]
                 raise
 
+    def stop(self, dag: str) -> list[str]:
+        """Stop the runs of a DAG, those that are being started as soon as they exist; their ids."""
+        starting, going = self._starting_of(dag), self._runs.active_of(dag)
+        self._to_stop.update(starting)
+        self._launcher.stop([run for run in going if run not in starting])
+        return list(dict.fromkeys([*going, *starting]))
+
     # -- what came of it ----------------------------------------------------------------------
 
     def take(self, started: Started) -> tuple[Job, str, bool]:
@@ -148,6 +173,8 @@ class Dispatch:
         most = _MOST_TRIES_OF_THE_DISK if started.code == ExitCode.IO_ERROR else _MOST_TRIES
         if started.code in _FINAL or job.tries + 1 >= most:
             self._ledger.note("not_started", dag=job.dag, run=job.run, reason=error)
+            self._in_vain.append(job.run)
+            self._to_stop.discard(job.run)
             if job.queued:
                 self._queue.set_aside(job.run, error)
             return job, error, True
@@ -165,6 +192,9 @@ class Dispatch:
             self._ledger.note(what, dag=job.dag, run=job.run, trigger=job.trigger)
         if job.queued:
             self._queue.remove(job.run)
+        if job.run in self._to_stop:
+            self._to_stop.remove(job.run)
+            self._launcher.stop([job.run])
         self._runs.look_again(job.run)
 
     # -- out of it ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
@@ -41,13 +42,15 @@ def mended(watermark: datetime, now: datetime) -> tuple[datetime, bool]:
     return (now if back else watermark), back
 
 
-def decide(schedule: Schedule, zone: str, watermark: datetime, now: datetime) -> Due:
-    """What to do about every instant in (watermark, now]."""
+def decide(
+    schedule: Schedule, zone: str, watermark: datetime, now: datetime, begun: Collection[datetime] = ()
+) -> Due:
+    """What to do about every instant in (watermark, now]; those in `begun` count as due now."""
     watermark, back = mended(watermark, now)
     found, more = newest(schedule, zone, watermark, now)
     of_start = [each for each in found if each[1] & {START, RESTART}]
-    fresh = [each for each in of_start if now - each[0] <= ON_TIME]
-    late = [each for each in of_start if now - each[0] > ON_TIME]
+    fresh = [each for each in of_start if now - each[0] <= ON_TIME or each[0] in begun]
+    late = [each for each in of_start if each not in fresh]
     chosen = _caught_up(schedule, late, now, bool(fresh)) + fresh
     starts = {moment for moment, _ in chosen}
     return Due(

@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from dagfs.engine.configuration import config_files
 from dagfs.errors import DagfsError, ExitCode
 from dagfs.scheduler.job import Job, Started
 from dagfs.scheduler.spawner import Spawner
+from dagfs.store.layout import HomePaths
 
 AT_ONCE = max(32, 4 * (os.cpu_count() or 1))
 """So many commands begin at once; what is due beside them follows as soon as one of them has begun."""
@@ -29,6 +31,9 @@ class Processes:
 
     def __init__(self, home: Path, *, plugins: bool = True) -> None:
         self._base = ("-C", str(home), *(() if plugins else ("--no-plugins",)))
+        files = [str(file) for file in (*config_files(home, os.environ), HomePaths(home).base)]
+        # As errors show them: what lies below the folder one is in, from there.
+        self._home_files = [*files, *map(os.path.relpath, files)]
         self._spawner = Spawner()
         self._wanted: deque[Job] = deque()
         self._going: dict[int, tuple[Job, float]] = {}
@@ -63,12 +68,19 @@ class Processes:
         found, self._refused = self._refused, []
         for each in self._spawner.ended():
             if each.ticket in self._going:
-                found.append(Started(self._going.pop(each.ticket)[0], each.code, each.error))
+                job, _ = self._going.pop(each.ticket)
+                # That is no fault of the DAG: it will start once somebody has mended the settings.
+                code = ExitCode.IO_ERROR if self._is_of_home(each.error) else each.code
+                found.append(Started(job, code, each.error))
             command = self._commands.pop(each.ticket, "")
             if command and each.code not in _WELL:
                 self._failed.append((command, each.error or f"it ended with {each.code}"))
         self._ask()
         return found
+
+    def _is_of_home(self, error: str) -> bool:
+        """A command came to nothing over a file of the home, and would for every DAG."""
+        return any(error.startswith((f"{file}:", f"cannot read {file}:")) for file in self._home_files)
 
     def failed(self) -> list[tuple[str, str]]:
         """Other commands that came to nothing since the last call, and why."""

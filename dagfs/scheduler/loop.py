@@ -27,6 +27,7 @@ from dagfs.store.waiting import Queue
 _SECOND = timedelta(seconds=1)
 _YEAR = timedelta(days=366)
 _NOTED_ONE_BY_ONE = 100
+_CANCELLED = "a later one is due, and overlap is cancel"
 
 
 class Scheduler:
@@ -55,7 +56,8 @@ class Scheduler:
 
     def configure(self, zone: str, limits: Limits) -> None:
         """From now on go by these settings."""
-        self._times.zone, self._dispatch.limits = zone, limits
+        self._times.set_zone(zone)
+        self._dispatch.limits = limits
 
     # -- a turn -------------------------------------------------------------------------------
 
@@ -118,7 +120,7 @@ class Scheduler:
     def _act(self, track: Track, moment: datetime) -> None:
         dag = track.dag
         until = moment - delay(dag.key, dag.schedule)
-        due = decide(dag.schedule, self._times.zone, track.watermark, until)
+        due = decide(dag.schedule, self._times.zone, track.watermark, until, track.begun)
         self._tell_missed(track, due)
         if dag.schedule.suspend or dag.name in self._paused or not dag.text:
             why = "it is paused" if dag.text else "no good version of its file is known"
@@ -126,14 +128,25 @@ class Scheduler:
                 self._pass_over(dag, instant, why)
         else:
             if due.stops:
-                self._stop(dag, self._dispatch.active(dag.name), "its schedule says stop")
-            for place, instant in enumerate(due.starts):
-                self._start(track, instant, instant in due.restarts, first=place == 0)
-        track.watermark = max(until, track.watermark)
+                self._stop(dag, "its schedule says stop")
+                self._dispatch.drop_held(dag.name, "its schedule says stop")
+                self._dispatch.drop_waiting(dag.name, "its schedule says stop")
+            self._start_all(track, due)
+        track.watermark, track.begun = max(until, track.watermark), ()
 
-    def _stop(self, dag: Shelved, runs: list[str], why: str) -> None:
-        self._launcher.stop(runs)
-        for run in runs:
+    def _start_all(self, track: Track, due: Due) -> None:
+        """Of instants that would cancel one another only the last is started."""
+        starts = [each for each in due.starts if each not in track.dealt]
+        if track.dag.schedule.overlap == "cancel":
+            for instant in starts[:-1]:
+                self._pass_over(track.dag, instant, _CANCELLED)
+            starts = starts[-1:]
+        for place, instant in enumerate(starts):
+            if self._start(track, instant, instant in due.restarts, first=place == 0):
+                track.dealt.append(instant)
+
+    def _stop(self, dag: Shelved, why: str) -> None:
+        for run in self._dispatch.stop(dag.name):
             self._ledger.note("stopping", dag=dag.name, run=run, reason=why)
 
     def _tell_missed(self, track: Track, due: Due) -> None:
@@ -150,48 +163,59 @@ class Scheduler:
     def _pass_over(self, dag: Shelved, instant: datetime, why: str) -> None:
         self._ledger.note("passed_over", dag=dag.name, due=instant.isoformat(), reason=why)
 
-    def _start(self, track: Track, instant: datetime, restart: bool, *, first: bool) -> None:
-        """Start, queue, or pass over one instant, as the DAG's rules and what goes on have it."""
+    def _start(self, track: Track, instant: datetime, restart: bool, *, first: bool) -> bool:
+        """Start, queue, or pass over one instant, as the DAG's rules and what goes on have it.
+
+        Whether there is, or will be, a run of it.
+        """
         dag = track.dag
         job = _job(dag, instant)
         if self._dispatch.is_taken(job.run):
-            return
+            return True
         if dag.schedule.skip_if_successful and (why := self._succeeded_since(dag, instant)):
             self._pass_over(dag, instant, why)
-            return
+            return False
         active = self._dispatch.active(dag.name)
         if restart:
-            self._stop(dag, active, "its schedule says restart")
+            self._stop(dag, "its schedule says restart")
             self._dispatch.hold(job, active, dag.schedule.restart_wait_sec if active else 0)
         elif not active or dag.schedule.overlap == "allow":
             self._dispatch.admit(job)
         else:
-            self._overlap(job, dag, active, instant, first)
+            return self._overlap(job, dag, active, instant, first)
+        return True
 
     def _succeeded_since(self, dag: Shelved, instant: datetime) -> str:
         last = self._runs.last(dag.name)
         if last is None or last.state not in (RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED):
+            return ""
+        if last.trigger == "schedule":
+            # It stands for an earlier instant, however late it was made.
             return ""
         before, _ = newest(dag.schedule, self._times.zone, instant - _YEAR, instant - _SECOND)
         since = before[-1][0] if before else None
         made = datetime.fromisoformat(last.created)
         return f"run {last.id} has succeeded since" if since is None or made >= since else ""
 
-    def _overlap(self, job: Job, dag: Shelved, active: list[str], instant: datetime, first: bool) -> None:
+    def _overlap(self, job: Job, dag: Shelved, active: list[str], instant: datetime, first: bool) -> bool:
         policy = dag.schedule.overlap
+        # Whatever else may go on at once, it waits for the others of its DAG.
+        alone = replace(job, limit=1)
         if policy == "cancel":
-            self._stop(dag, active, "a later one is due, and overlap is cancel")
-            self._dispatch.drop_held(dag.name)
+            self._stop(dag, _CANCELLED)
+            self._dispatch.drop_held(dag.name, _CANCELLED)
             self._dispatch.hold(job, active)
         elif policy in ("queue", "latest"):
             if policy == "latest":
                 self._dispatch.drop_waiting(dag.name, "a later one is due")
-            self._dispatch.enqueue(job, f"run {active[0]} goes on")
+            self._dispatch.enqueue(alone, f"run {active[0]} goes on")
         elif dag.schedule.catchup == "all" and not first:
             # Missed instants come at once only because they were missed: they follow one another.
-            self._dispatch.enqueue(job, "it is made up for after the ones before it")
+            self._dispatch.enqueue(alone, "it is made up for after the ones before it")
         else:
             self._pass_over(dag, instant, f"run {active[0]} goes on")
+            return False
+        return True
 
     # -- other reasons to start ---------------------------------------------------------------
 
@@ -202,9 +226,21 @@ class Scheduler:
         self._dispatch.admit(job)
         return True
 
+    def is_dealt_with(self, run: str) -> bool:
+        """The run exists, or waits in a queue, or all tries to start it came to nothing."""
+        return self._dispatch.is_dealt_with(run)
+
+    def has_room(self, job: Job) -> bool:
+        """Whether a run may begin, or go on, beside those that go on."""
+        return self._dispatch.has_room(job)
+
     def retry(self, job: Job) -> None:
         """Go on with a run that exists."""
         self._dispatch.launch(replace(job, retry=True))
+
+    def close(self) -> None:
+        """Write down what is still on its way."""
+        self._times.save_begun()
 
     # -- what it says of itself ---------------------------------------------------------------
 

@@ -91,6 +91,9 @@ class Service:
         self._settled: list[Path] = []
         self._lag = 0.0
         self._error = self._told_problem = ""
+        self._next: datetime | None = None
+        """When something is due next."""
+        self._has_older = False
         self._next_rescan = 0.0
         self._alive = -ALIVE_SEC
 
@@ -115,6 +118,7 @@ class Service:
             self._systemd.tell("READY=1")
             while not self._wishes.stop:
                 self._wait(self._step())
+            self._next = None
         finally:
             self._end()
         return asked[-1] if asked else 0
@@ -158,52 +162,54 @@ class Service:
         signal.set_wakeup_fd(-1)
         self._watcher.stop()
         with suppress(DagfsError):
+            self.scheduler.close()
+        with suppress(DagfsError):
             if self._stop_runs:
                 self.census.refresh()
                 self.launcher.stop(self.scheduler.active_runs())
         self.launcher.close(_STOPS_SEC if self._stop_runs else _END_SEC)
         with suppress(DagfsError):
             self.ledger.note("scheduler_stopped", pid=os.getpid())
-            self._write_status(None, stopped=True)
+            self._write_status(stopped=True)
 
     # -- one round ----------------------------------------------------------------------------
 
     def _step(self) -> float:
         """Everything there is to do now; how long to wait for the next thing, in seconds."""
-        try:
-            self._notice_files()
-            if self._wishes.reload:
-                self._reload()
-            self._chores.do()
-            due = self.scheduler.upcoming(1)
-            if due:
-                late = (clock_now() - due[0][0]).total_seconds()
-                self._lag = late if late > 0 else self._lag
-            wake = self.scheduler.turn()
-            if soon := self.scheduler.expected(clock_now() + AHEAD):
-                self.launcher.expect(soon)
-            older = self.census.look_at_older()
-            self._live(wake)
-            self._error = ""
-            self._tell_people()
-        except DagfsError as error:
-            return self._trouble(error.message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, all other DAGs are still to be started
-            return self._trouble(f"{type(error).__name__}: {error}")
-        pause = self._pause(wake)
+        parts = (self._notice_files, self._reload, self._chores.do, self._turn, self._look_back)
+        # Whatever is wrong with one, the others are still to be done.
+        troubles = [trouble for part in parts if (trouble := _trouble_with(part))]
+        self._tell_trouble("; ".join(troubles))
+        for part in (self._live, self._tell_people):
+            # On a full disk there is nothing to be said of that either.
+            _trouble_with(part)
+        pause = self._pause(self._next)
+        if troubles:
+            return min(pause, _AFTER_ERROR_SEC)
         if self.shelf.is_unfinished or self._settled or self.scheduler.is_behind:
             return 0.0
-        return min(pause, _OLDER_SEC) if older else pause
+        return min(pause, _OLDER_SEC) if self._has_older else pause
 
-    def _trouble(self, message: str) -> float:
-        if message != self._error:
-            self._error = message
-            self.ledger.note("error", reason=message)
-        with suppress(DagfsError):
-            self._write_status(None)
-        with suppress(DagfsError):
-            self._tell_people()
-        return _AFTER_ERROR_SEC
+    def _turn(self) -> None:
+        """Start what is due. Where that fails the next turn is soon."""
+        self._next = None
+        due = self.scheduler.upcoming(1)
+        if due:
+            late = (clock_now() - due[0][0]).total_seconds()
+            self._lag = late if late > 0 else self._lag
+        self._next = self.scheduler.turn()
+        if soon := self.scheduler.expected(clock_now() + AHEAD):
+            self.launcher.expect(soon)
+
+    def _look_back(self) -> None:
+        self._has_older = self.census.look_at_older()
+
+    def _tell_trouble(self, trouble: str) -> None:
+        if trouble and trouble != self._error:
+            self.ledger.note("error", reason=trouble)
+            # Whoever looks is to see it at once.
+            self._alive = -ALIVE_SEC
+        self._error = trouble
 
     def _pause(self, wake: datetime | None) -> float:
         """Never long, so that a clock that was set, or a machine that slept, is noticed soon."""
@@ -276,6 +282,8 @@ class Service:
             self.ledger.note("not_watching", reason=problem, every_sec=UNWATCHED_SEC)
 
     def _reload(self) -> None:
+        if not self._wishes.reload:
+            return
         self._wishes.reload = False
         self._home = read_home(self._home.paths.root)
         settings = self._home.settings
@@ -308,15 +316,16 @@ class Service:
             # On a full disk there is the more to be told.
             return True
 
-    def _live(self, wake: datetime | None) -> None:
+    def _live(self) -> None:
         if self._systemd.watchdog_sec:
             self._systemd.tell("WATCHDOG=1")
         if time.monotonic() - self._alive >= ALIVE_SEC - 1:
-            self._write_status(wake)
-            count = len(self.scheduler.tracks)
+            self._write_status()
+            count, wake = len(self.scheduler.tracks), self._next
             self._systemd.tell(f"STATUS={count} schedules, next {wake.isoformat() if wake else 'none'}")
 
-    def _write_status(self, wake: datetime | None, *, stopped: bool = False) -> None:
+    def _write_status(self, *, stopped: bool = False) -> None:
+        wake = self._next
         self._alive = time.monotonic()
         who = identity(os.getpid())
         self.ledger.set_status(
@@ -342,3 +351,14 @@ class Service:
         self._gazette.hear(record)
         words = [f"{key}={value}" for key, value in record.items() if key not in ("time", "event")]
         self._say(f"{record['time']} {record['event']} {' '.join(words)}".rstrip())
+
+
+def _trouble_with(part: Callable[[], object]) -> str:
+    """What went wrong with a part of the work; empty where nothing did."""
+    try:
+        part()
+    except DagfsError as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001 - whatever it is, all other DAGs are still to be started
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -50,7 +50,8 @@ class Shelved:
     @property
     def digest(self) -> str:
         """Tells whether what the watermark stands for is still this schedule."""
-        said = repr((self.schedule.entries, self.schedule.timezone))
+        schedule = self.schedule
+        said = repr((schedule.entries, schedule.timezone, schedule.start_date, schedule.end_date))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

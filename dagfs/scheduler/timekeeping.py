@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -13,11 +14,13 @@ from dagfs.errors import DagfsError
 from dagfs.scheduler.due import mended
 from dagfs.scheduler.instants import delay, next_due
 from dagfs.scheduler.shelf import Shelved
-from dagfs.store.ledger import Ledger
+from dagfs.store.ledger import Ledger, Watermark
 
 _SECOND = timedelta(seconds=1)
 _SLICE_SEC = 0.1
 """So long watermarks are written before anything else gets its turn."""
+_REMEMBERED = 50
+"""Instants that led to runs: more than a clock is usually set back."""
 
 
 @dataclass(slots=True)
@@ -32,8 +35,12 @@ class Track:
     """What is to be done then."""
     error: str = ""
     """Why the last start came to nothing."""
-    saved: datetime | None = None
-    """The watermark on disk."""
+    begun: tuple[datetime, ...] = ()
+    """Instants that an earlier scheduler was acting on when it ended."""
+    dealt: deque[datetime] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    """The newest instants that led to runs."""
+    saved: Watermark | None = None
+    """What is on disk."""
 
 
 class Timekeeper:
@@ -70,8 +77,9 @@ class Timekeeper:
 
     def _came(self, key: str, dag: Shelved) -> None:
         known = self._ledger.watermark(key)
-        if known is not None and known[1] == dag.digest:
-            track = Track(dag, known[0], saved=known[0])
+        if known is not None and known.schedule == dag.digest:
+            track = Track(dag, known.until, begun=known.begun, saved=known)
+            track.dealt.extend(known.dealt)
         else:
             # New here, or another schedule by now: what is past was never promised.
             track = Track(dag, self._now())
@@ -83,9 +91,24 @@ class Timekeeper:
         same = track.dag.digest == dag.digest
         track.dag = dag
         if not same:
-            track.watermark, track.saved = self._now(), None
-            self._unsaved.add(track.dag.key)
-            self.plan(track)
+            self._begin_anew(track)
+        # What does not change the schedule may still change when it is acted on: jitter, say.
+        self.plan(track)
+
+    def _begin_anew(self, track: Track) -> None:
+        """It is another schedule from now on: what is past was never promised."""
+        track.watermark, track.begun, track.saved = self._now(), (), None
+        self._unsaved.add(track.dag.key)
+
+    def set_zone(self, zone: str) -> None:
+        """From now on schedules that name no zone are read in this one."""
+        if zone != self.zone:
+            self.zone = zone
+            for track in self.tracks.values():
+                if not track.dag.schedule.timezone:
+                    self._begin_anew(track)
+                    self.plan(track)
+            self.save_left()
 
     # -- what is due --------------------------------------------------------------------------
 
@@ -142,11 +165,19 @@ class Timekeeper:
 
     def save(self, track: Track) -> None:
         """Write down how far a DAG is dealt with: up to the first start that is not certain yet."""
-        uncertain = min(self._uncertain(track.dag.key), default=None)
-        until = track.watermark if uncertain is None else uncertain - _SECOND
-        if until != track.saved:
-            self._ledger.set_watermark(track.dag.key, until, track.dag.digest)
-            track.saved = until
+        begun = tuple(sorted({*self._uncertain(track.dag.key), *track.begun}))
+        until = min(track.watermark, begun[0] - _SECOND) if begun else track.watermark
+        dealt = tuple(each for each in track.dealt if each not in begun)
+        watermark = Watermark(until, track.dag.digest, begun, dealt)
+        if watermark != track.saved:
+            self._ledger.set_watermark(track.dag.key, watermark)
+            track.saved = watermark
+
+    def save_begun(self) -> None:
+        """Write down what is being acted on, for whoever comes next."""
+        for track in self.tracks.values():
+            if any(True for _ in self._uncertain(track.dag.key)):
+                self.save(track)
 
     def save_left(self) -> None:
         """Write down since when new schedules are promised, some at a time, as soon as the disk takes it."""

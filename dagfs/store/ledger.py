@@ -11,11 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from dagfs.errors import DagfsError
+from dagfs.model.value import frozen
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, read_bytes
 from dagfs.store.layout import SchedulerPaths
 
 _LARGEST_LOG = 4 << 20
+
+
+@frozen
+class Watermark:
+    """How far a DAG's schedule is dealt with."""
+
+    until: datetime
+    schedule: str = ""
+    """The digest of the schedule that was."""
+    begun: tuple[datetime, ...] = ()
+    """Later instants that were being acted on: they are due, whatever else is made up for."""
+    dealt: tuple[datetime, ...] = ()
+    """The newest instants that led to runs. These may have been removed since, and the clock set back."""
 
 
 class Ledger:
@@ -39,17 +53,28 @@ class Ledger:
 
     # -- watermarks ---------------------------------------------------------------------------
 
-    def watermark(self, key: str) -> tuple[datetime, str] | None:
-        """Until when a DAG's schedule is dealt with, and the digest of the schedule that was."""
+    def watermark(self, key: str) -> Watermark | None:
+        """How far a DAG's schedule is dealt with; None where nobody knows."""
         found = self._read(self.paths.watermark(key))
         try:
-            return datetime.fromisoformat(found["until"]).astimezone(UTC), str(found.get("schedule", ""))
+            return Watermark(
+                _moment(found["until"]),
+                str(found.get("schedule", "")),
+                tuple(map(_moment, found.get("begun", ()))),
+                tuple(map(_moment, found.get("dealt", ()))),
+            )
         except (KeyError, TypeError, ValueError):
             return None
 
-    def set_watermark(self, key: str, until: datetime, digest: str) -> None:
+    def set_watermark(self, key: str, watermark: Watermark) -> None:
         """Durable on return."""
-        data = {"dag": key, "until": _text(until), "schedule": digest}
+        data = {
+            "dag": key,
+            "until": _text(watermark.until),
+            "schedule": watermark.schedule,
+            "begun": [each.isoformat() for each in watermark.begun],
+            "dealt": [each.isoformat() for each in watermark.dealt],
+        }
         self._disk.replace(self.paths.watermark(key), encode_document(data), durable=True)
 
     # -- pauses -------------------------------------------------------------------------------
@@ -145,6 +170,10 @@ class Ledger:
         except (FileNotFoundError, DagfsError):
             # Nothing here decides alone whether a run is made.
             return {}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:

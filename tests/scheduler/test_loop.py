@@ -4,18 +4,20 @@ import random
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dagfs.errors import StoreError
 from dagfs.model.schedule import Schedule, Timetable
 from dagfs.scheduler.admission import Limits
+from dagfs.scheduler.dispatch import Dispatch
 from dagfs.scheduler.identity import scheduled_id
 from dagfs.scheduler.instants import occurrences
-from dagfs.scheduler.job import Job
+from dagfs.scheduler.job import Job, Started
 from dagfs.scheduler.shelf import Shelved
 from dagfs.store.waiting import Waiting
-from tests.scheduler.world import Died, World, cron, dag, utc
+from tests.scheduler.world import Died, Engines, Memory, World, cron, dag, utc
 
 
 @pytest.fixture
@@ -155,6 +157,16 @@ def test_what_was_removed_by_retention_is_not_started_again(world: World) -> Non
     assert not world.runs
 
 
+def test_what_was_removed_is_not_started_again_when_the_clock_is_set_back(world: World) -> None:
+    each = dag("a", cron("*/10 * * * *", catchup="all"))
+    world.advance(world.scheduler(each), "2026-01-01T01:00")
+    world.runs.clear()
+    scheduler = world.scheduler(each)
+    world.now = utc("2026-01-01T00:35")
+    world.advance(scheduler, "2026-01-01T01:10")
+    assert [run[11:16] for run in ids(world)] == ["0110z"]
+
+
 def test_missed_instants_are_on_record(world: World) -> None:
     each = dag("a", cron("0 * * * *"))
     world.scheduler(each)
@@ -195,6 +207,21 @@ def test_queue_lets_them_follow_one_another(world: World) -> None:
     assert not world.queue.entries()
 
 
+@pytest.mark.parametrize("more", [{"queue": "heavy"}, {"max_active_runs": 4}])
+@pytest.mark.parametrize("policy", ["queue", "latest"])
+def test_who_waits_for_another_waits_whatever_the_limits(
+    world: World, policy: str, more: dict[str, Any]
+) -> None:
+    world.lasting = True
+    each = dag("a", cron("*/10 * * * *", overlap=policy), **more)
+    scheduler = world.scheduler(each, limits=Limits(queues={"heavy": 4}))
+    world.advance(scheduler, "2026-01-01T00:21")
+    assert len(world.runs) == 1
+    world.end(ids(world)[0])
+    world.advance(scheduler, "2026-01-01T00:22")
+    assert len(world.runs) == 2
+
+
 def test_latest_keeps_one_in_the_queue(world: World) -> None:
     world.lasting = True
     scheduler = world.scheduler(dag("a", cron("*/10 * * * *", overlap="latest")))
@@ -220,12 +247,32 @@ def test_cancel_stops_the_other_and_starts_when_it_is_gone(world: World) -> None
     assert "t0020z" in ids(world)[1]
 
 
-def test_made_up_instants_follow_one_another(world: World) -> None:
-    each = dag("a", cron("0 * * * *", catchup="all"))
+def test_of_many_that_would_cancel_one_another_the_last_is_started(world: World) -> None:
+    each = dag("a", cron("0 * * * *", catchup="all", overlap="cancel"))
     world.scheduler(each)
     world.lasting = True
     world.now = utc("2026-01-01T03:30")
-    scheduler = world.scheduler(each)
+    world.scheduler(each).turn()
+    assert [run[11:16] for run in ids(world)] == ["0300z"]
+    assert [note["due"][11:16] for note in world.events("passed_over")] == ["01:00", "02:00"]
+
+
+def test_who_is_cancelled_before_it_began_is_on_record(world: World) -> None:
+    world.lasting = True
+    scheduler = world.scheduler(dag("a", cron("*/10 * * * *", overlap="cancel")))
+    world.advance(scheduler, "2026-01-01T00:30")
+    assert [note["run"][11:16] for note in world.events("passed_over")] == ["0020z"]
+    assert set(world.stopped) == set(ids(world))
+
+
+@pytest.mark.parametrize("more", [{}, {"queue": "heavy"}])
+def test_made_up_instants_follow_one_another(world: World, more: dict[str, Any]) -> None:
+    each = dag("a", cron("0 * * * *", catchup="all"), **more)
+    world.scheduler(each)
+    world.lasting = True
+    world.now = utc("2026-01-01T03:30")
+    scheduler = world.scheduler(each, limits=Limits(queues={"heavy": 4}))
+    scheduler.turn()
     scheduler.turn()
     assert len(world.runs) == 1
     assert len(world.queue.entries()) == 2
@@ -250,11 +297,56 @@ def test_a_stop_schedule_stops_and_a_restart_waits(world: World) -> None:
     assert world.stopped == [first, ids(world)[1]]
 
 
+def test_a_restart_that_was_begun_is_finished_by_the_next_scheduler(world: World) -> None:
+    world.lasting = True
+    times = (Timetable("start", "0 1 * * *"), Timetable("restart", "0 2 * * *"))
+    each = dag("a", Schedule(times, restart_wait_sec=300, catchup="none"))
+    scheduler = world.scheduler(each)
+    world.advance(scheduler, "2026-01-01T02:00")
+    world.end(ids(world)[0], "aborted")
+    world.advance(scheduler, "2026-01-01T02:01")
+    scheduler.close()
+    world.now = utc("2026-01-01T02:10")
+    world.advance(world.scheduler(each), "2026-01-01T02:11")
+    assert len(world.runs) == 2
+    assert not world.events("missed")
+
+
+def test_a_stop_schedule_lets_nothing_start_that_waited(world: World) -> None:
+    world.lasting = True
+    times = (Timetable("start", "0 1 * * *"), Timetable("stop", "0 2 * * *"))
+    other = dag("b", cron("30 0 * * *"), queue="one")
+    scheduler = world.scheduler(other, dag("a", Schedule(times), queue="one"))
+    world.advance(scheduler, "2026-01-01T01:30")
+    assert len(world.queue.entries()) == 1
+    world.advance(scheduler, "2026-01-01T02:00")
+    world.end(ids(world)[0])
+    world.advance(scheduler, "2026-01-01T02:05")
+    assert len(world.runs) == 1
+    assert [note["reason"] for note in world.events("passed_over")] == ["its schedule says stop"]
+
+
+def test_a_run_that_is_being_started_is_stopped_once_it_exists(world: World) -> None:
+    dispatch = Dispatch(Memory(world), world.queue, world, Engines(world), lambda: world.now, Limits())
+    job = Job("r1", "a", "", b"")
+    dispatch.launch(job)
+    assert dispatch.stop("a") == ["r1"]
+    assert not world.stopped
+    dispatch.take(Started(job, 0))
+    assert world.stopped == ["r1"]
+
+
+def test_each_instant_is_due_although_the_one_before_has_succeeded(world: World) -> None:
+    each = dag("a", cron("0 * * * *", skip_if_successful=True))
+    world.advance(world.scheduler(each), "2026-01-01T04:00")
+    assert len(world.runs) == 4
+
+
 def test_skip_if_successful_looks_at_the_run_before(world: World) -> None:
     each = dag("a", cron("0 * * * *", skip_if_successful=True))
     scheduler = world.scheduler(each)
     world.now = utc("2026-01-01T00:30")
-    world.begin(Job("by-hand", "a", "", b""))
+    world.begin(Job("by-hand", "a", "", b"", trigger="manual"))
     world.advance(scheduler, "2026-01-01T01:00")
     assert ids(world) == ["by-hand"]
     world.advance(scheduler, "2026-01-01T02:00")
@@ -287,6 +379,33 @@ def test_an_edited_schedule_begins_now(world: World) -> None:
     assert len(world.runs) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"end_date": "2025-12-31T23:00:00Z"}, {}),
+        ({"start_date": "2026-06-01"}, {"start_date": "2026-01-01"}),
+        ({"jitter_sec": 3000}, {}),
+    ],
+)
+def test_dates_and_jitter_that_change_are_heeded_at_once(
+    world: World, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    scheduler = world.scheduler(dag("a", cron("0 1 * * *", **before)))
+    edited = dag("a", cron("0 1 * * *", **after))
+    scheduler.update({edited.key: edited}, [edited.key])
+    world.advance(scheduler, "2026-01-01T01:00")
+    assert len(world.runs) == 1
+
+
+def test_another_zone_is_heeded_at_once_and_makes_up_for_nothing(world: World) -> None:
+    world.now = utc("2026-01-01T00:30")
+    own = dag("own", cron("0 10 * * *", timezone="UTC"))
+    scheduler = world.scheduler(dag("a", cron("0 10 * * *")), dag("b", cron("0 9 * * *")), own)
+    scheduler.configure("Asia/Tokyo", Limits())
+    world.advance(scheduler, "2026-01-01T01:00")
+    assert [run[:15] for run in ids(world)] == ["a-20260101t0100"]
+
+
 def test_a_start_that_fails_for_good_is_on_record_and_the_next_is_tried(world: World) -> None:
     world.failing = {"a": 3}
     scheduler = world.scheduler(dag("a", cron("*/10 * * * *")), dag("b", cron("*/10 * * * *")))
@@ -306,7 +425,7 @@ def test_a_start_that_fails_for_now_is_tried_again(world: World) -> None:
     world.failing = {}
     world.advance(scheduler, "2026-01-01T01:01")
     assert len(world.runs) == 1
-    assert world.watermarks["a.yaml"][0] >= utc("2026-01-01T01:00")
+    assert world.watermarks["a.yaml"].until >= utc("2026-01-01T01:00")
 
 
 # -- queues --------------------------------------------------------------------------------------
@@ -427,7 +546,7 @@ def test_killed_after_creation_starts_nothing_twice(world: World) -> None:
     scheduler.turn()
     scheduler.turn()
     assert len(world.runs) == 1
-    assert world.watermarks["a.yaml"][0] >= utc("2026-01-01T01:00")
+    assert world.watermarks["a.yaml"].until >= utc("2026-01-01T01:00")
 
 
 def test_a_machine_that_slept_makes_up_for_the_last_instant(world: World) -> None:
@@ -453,7 +572,7 @@ def test_on_a_full_disk_nothing_is_forgotten(world: World) -> None:
     world.danger = lambda: None
     world.advance(scheduler, "2026-01-01T00:11")
     assert len(world.runs) == 1
-    assert world.watermarks["a.yaml"][0] >= utc("2026-01-01T00:10")
+    assert world.watermarks["a.yaml"].until >= utc("2026-01-01T00:10")
 
 
 def test_a_disk_that_is_full_for_long_makes_a_start_late_not_lost(world: World) -> None:

@@ -18,7 +18,7 @@ from dagfs.scheduler.loop import Scheduler
 from dagfs.scheduler.shelf import Shelved
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
-from dagfs.store.ledger import Ledger
+from dagfs.store.ledger import Ledger, Watermark
 from dagfs.store.waiting import Queue
 
 
@@ -47,12 +47,12 @@ class Memory(Ledger):
         super().__init__(Disk(), world.home.scheduler, lambda: world.now)
         self._world = world
 
-    def watermark(self, key: str) -> tuple[datetime, str] | None:
+    def watermark(self, key: str) -> Watermark | None:
         return self._world.watermarks.get(key)
 
-    def set_watermark(self, key: str, until: datetime, digest: str) -> None:
+    def set_watermark(self, key: str, watermark: Watermark) -> None:
         self._world.danger()
-        self._world.watermarks[key] = (until, digest)
+        self._world.watermarks[key] = watermark
         self._world.danger()
 
     def note(self, event: str, **data: Any) -> None:
@@ -73,7 +73,7 @@ class World:
         self.now = utc(start)
         self.runs: dict[str, Counted] = {}
         self._last: dict[str, str] = {}
-        self.watermarks: dict[str, tuple[datetime, str]] = {}
+        self.watermarks: dict[str, Watermark] = {}
         self.notes: list[dict[str, Any]] = []
         self.paused: set[str] = set()
         self.stopped: list[str] = []

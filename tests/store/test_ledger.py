@@ -9,7 +9,7 @@ from dagfs.errors import NotFound, Refused
 from dagfs.store import ledger as module
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths
-from dagfs.store.ledger import Ledger
+from dagfs.store.ledger import Ledger, Watermark
 from dagfs.store.waiting import Queue, Waiting
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -32,13 +32,13 @@ def ledger(home: HomePaths) -> Ledger:
 @pytest.mark.parametrize("key", ["a.yaml", "deep/ü b.yaml", "." * 300, "../../x"])
 def test_a_watermark_is_kept_under_any_name(ledger: Ledger, key: str, home: HomePaths) -> None:
     assert ledger.watermark(key) is None
-    ledger.set_watermark(key, NOW, "d1")
-    assert ledger.watermark(key) == (NOW, "d1")
+    ledger.set_watermark(key, Watermark(NOW, "d1", (NOW,), (NOW, NOW)))
+    assert ledger.watermark(key) == Watermark(NOW, "d1", (NOW,), (NOW, NOW))
     assert home.scheduler.watermark(key).parent == home.scheduler.watermarks
 
 
 def test_a_damaged_watermark_is_none(ledger: Ledger, home: HomePaths) -> None:
-    ledger.set_watermark("a", NOW, "")
+    ledger.set_watermark("a", Watermark(NOW))
     home.scheduler.watermark("a").write_text("{")
     assert ledger.watermark("a") is None
 
