@@ -60,6 +60,12 @@ def ended(home: Home, count: int) -> list[dict[str, Any]]:
     return eventually(over, f"the end of {count} runs")
 
 
+def noted(home: Home, event: str) -> list[dict[str, Any]]:
+    """What the scheduler's log has of one kind."""
+    lines = (home.path / "runs/.scheduler/log.jsonl").read_text().splitlines()
+    return [each for each in map(json.loads, lines) if each["event"] == event]
+
+
 def finish(scheduler: Engine) -> str:
     """SIGTERM ends it; what it said."""
     scheduler.signal(signal.SIGTERM)
@@ -650,6 +656,77 @@ def _another_is_known(home: Home) -> None:
     count = status(home)["dags"]
     home.dag(f"other{count}", "steps: [{run: 'true'}]\n")
     eventually(lambda: status(home)["dags"] > count, "another file")
+
+
+def test_a_typo_in_the_settings_makes_starts_late_and_loses_none(home: Home) -> None:
+    settings = (home.path / "dagfs.yaml").read_text()
+    (home.path / "inbox").mkdir()
+    home.dag("load", "watch: 'inbox/*.csv'\nparams: [{name: file}]\n" + STEPS)
+    home.dag("job", STEPS)
+    home.dagfs("queue", "pause", "job").exits(0)
+    home.dagfs("enqueue", "job", "--id", "q1").exits(0)
+    scheduler = at_work(home)
+    (home.path / "dagfs.yaml").write_text(settings + "grace_sec: soon\n")
+    (home.path / "inbox/a.csv").write_text("1\n")
+    for pause in (home.path / "runs/.scheduler/paused").iterdir():
+        pause.unlink()
+    told = eventually(lambda: noted(home, "start_failed")[1:], "two starts in vain")
+    assert "dagfs.yaml:" in told[0]["reason"]
+    (home.path / "dagfs.yaml").write_text(settings)
+    assert {run["dag"] for run in ended(home, 2)} == {"job", "load"}
+    finish(scheduler)
+    assert not list((home.path / "runs/.scheduler/aside").iterdir())
+
+
+def test_what_was_set_aside_can_wait_again(home: Home) -> None:
+    home.dag("job", "params: [{name: day, eval: $(cat $DAG_DESK/day)}]\n" + STEPS)
+    home.dagfs("enqueue", "job", "--id", "r1").exits(0)
+    scheduler = at_work(home)
+    eventually(lambda: "set aside" in home.dagfs("queue").out, "that it is set aside")
+    home.dagfs("queue", "requeue", "r2").exits(4).in_one_line()
+    home.file("day").write_text("1\n")
+    home.dagfs("queue", "requeue", "r1").exits(0)
+    (run,) = ended(home, 1)
+    assert run["run"] == "r1"
+    finish(scheduler)
+    home.dagfs("queue").says("nothing waits")
+
+
+def test_files_that_come_while_a_scheduler_ends_are_had_by_the_next(home: Home) -> None:
+    inbox = home.path / "inbox"
+    inbox.mkdir()
+    home.dag(
+        "load",
+        "watch: 'inbox/*.csv'\nparams: [{name: file}]\nsteps: [{run: 'echo $file >> $DAG_DESK/had'}]\n",
+    )
+    scheduler = at_work(home)
+    for place in range(80):
+        (inbox / f"{place}.csv").write_text("1\n")
+    eventually(lambda: home.dagfs("runs", "-1").out, "the first run")
+    finish(scheduler)
+    scheduler = at_work(home)
+    eventually(lambda: len(home.lines("had")) >= 80, "the work of all runs")
+    finish(scheduler)
+    assert len(set(home.lines("had"))) == len(home.lines("had")) == len(home.runs()) == 80
+
+
+def test_what_people_write_into_records_stops_no_schedule(home: Home) -> None:
+    home.dag("bad", "retry_policy: {limit: 2, interval_sec: 60}\nsteps: [{run: 'false'}]\n")
+    home.dag("job", STEPS)
+    home.dagfs("run", "bad", "--id", "r1").exits(1)
+    record = home.path / "runs/r1/attempts/1/status.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": "yesterday", "queue": 3}))
+    home.dagfs("runs").exits(0).says("r1", "failed")
+    home.dagfs("enqueue", "job", "--id", "q1").exits(0)
+    sign = home.path / "runs/.scheduler/status.json"
+    sign.write_text(json.dumps({"tick": "garbage", "active": 5, "next": [1]}))
+    home.dagfs("scheduler", "--status").exits(1).says("no scheduler has ever been at work here")
+    home.dagfs("metrics").exits(0)
+    home.dagfs("doctor")
+    scheduler = at_work(home)
+    eventually(lambda: "q1" in home.dagfs("runs", "-1").out, "the queued run")
+    assert not status(home)["error"]
+    finish(scheduler)
 
 
 def test_params_that_do_not_fit_never_wait_in_a_queue(home: Home) -> None:

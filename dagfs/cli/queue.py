@@ -20,19 +20,19 @@ examples:
   dagfs queue                            what waits, in the order it will start
   dagfs queue ls heavy
   dagfs queue rm 20261121-022842-etl-k3f9
+  dagfs queue requeue 20261121-022842-etl-k3f9    have what was set aside wait again
   dagfs queue pause heavy                start nothing from that queue
   dagfs queue resume heavy
 
 A DAG without a queue of its own waits in one of the DAG's name.
 exit codes: 0 done, 4 no such entry, 7 the queue was not paused
 """
+_ACTIONS = ("ls", "rm", "requeue", "pause", "resume")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action", nargs="?", default="ls", choices=("ls", "rm", "pause", "resume"), help="what to do [ls]"
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="with rm run ids, else queues")
+    parser.add_argument("action", nargs="?", default="ls", choices=_ACTIONS, help="what to do [ls]")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="with rm and requeue run ids, else queues")
     add_json(parser, "with ls print JSON")
 
 
@@ -46,6 +46,8 @@ def run(command: Command) -> int:
     for name in options.names:
         if options.action == "rm":
             _remove(queue, name)
+        elif options.action == "requeue":
+            queue.requeue(name)
         else:
             _hold(ledger_of(home), name, options.action)
     return ExitCode.DONE

@@ -10,6 +10,14 @@ def moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+def is_moment(value: object) -> bool:
+    """Whether it is a time as the store writes them, in some zone."""
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def clock(text: str | None) -> str:
     """A time of the store as the user's clock shows it."""
     found = moment(text)

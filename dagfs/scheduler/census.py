@@ -158,24 +158,15 @@ class Census:
 
 
 def counted(document: Mapping[str, Any]) -> Counted:
-    """A status document in short. What somebody wrote into it by hand decides nothing."""
-    attempt = document.get("attempt")
+    """A status document in short."""
     return Counted(
         str(document.get("run") or ""),
         str(document.get("dag") or ""),
         str(document.get("state") or ""),
-        _instant(document.get("created")),
-        _instant(document.get("finished")),
+        str(document.get("created") or ""),
+        str(document.get("finished") or ""),
         str(document.get("trigger") or ""),
-        attempt if isinstance(attempt, int) else 1,
+        int(document.get("attempt") or 1),
         str(document.get("queue") or ""),
         str(document.get("profile") or ""),
     )
-
-
-def _instant(value: Any) -> str:
-    """A moment as it stands there; empty where it is none."""
-    try:
-        return value if datetime.fromisoformat(value).tzinfo else ""
-    except (TypeError, ValueError):
-        return ""

@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from dagfs.errors import DagfsError
+from dagfs.model.timespan import is_moment
 from dagfs.model.value import frozen
 from dagfs.store.codec import decode_document, encode_document
 from dagfs.store.files import Disk, read_bytes
 from dagfs.store.layout import SchedulerPaths
 
 _LARGEST_LOG = 4 << 20
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("dags", "schedules", "running", "queued", "set_aside"), int),
+    **dict.fromkeys(("next", "starting", "active"), list),
+    **dict.fromkeys(("errors", "not_started"), dict),
+    "lag_sec": (int, float),
+}
+"""Of what the sign of life says: it is a file that anybody may write into."""
 
 
 @frozen
@@ -161,8 +169,9 @@ class Ledger:
         self._disk.replace(self.paths.status, encode_document(status))
 
     def status(self) -> dict[str, Any]:
-        """What the scheduler said last; empty where none ever ran."""
-        return self._read(self.paths.status)
+        """What the scheduler said last; empty where none ever ran, or where it is no such document."""
+        found = self._read(self.paths.status)
+        return found if _is_sound(found) else {}
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
@@ -170,6 +179,16 @@ class Ledger:
         except (FileNotFoundError, DagfsError):
             # Nothing here decides alone whether a run is made.
             return {}
+
+
+def _is_sound(status: Mapping[str, Any]) -> bool:
+    kinds = all(isinstance(status[key], kind) for key, kind in _KINDS.items() if key in status)
+    moments = all(is_moment(status[key]) for key in ("tick", "stale_after") if key in status)
+    return kinds and moments and all(map(_is_upcoming, status.get("next", ())))
+
+
+def _is_upcoming(each: object) -> bool:
+    return isinstance(each, dict) and is_moment(each.get("due")) and isinstance(each.get("dag"), str)
 
 
 def _moment(text: str) -> datetime:

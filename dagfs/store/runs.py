@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from dagfs.errors import DagfsError, NotFound, Refused, StoreError
 from dagfs.model.dag import Dag
 from dagfs.model.run import AttemptHeader, Run, RunHeader
 from dagfs.model.state import RunState
+from dagfs.model.timespan import is_moment
 from dagfs.store.capture import capture
 from dagfs.store.catalogue import Catalogue
 from dagfs.store.claim import Claim, stage_run
@@ -345,15 +346,26 @@ class RunStore:
 
 
 def _stored_status(paths: RunPaths, run_id: str) -> dict[str, Any] | None:
-    """status.json as it stands, None unless it is about this run's newest attempt."""
+    """status.json as it stands, None unless it is about this run's newest attempt, and sound."""
     newest = max(paths.attempt_numbers(), default=0)
     path = paths.attempt(newest).status
     try:
         document = decode_document(read_bytes(path), path)
     except (FileNotFoundError, DagfsError):
         return None
-    known = document.get("run") == run_id and isinstance(document.get("state"), str)
-    return document if known and document.get("attempt") == newest else None
+    known = document.get("run") == run_id and document.get("attempt") == newest
+    return document if known and _is_sound(document) else None
+
+
+def _is_sound(document: Mapping[str, Any]) -> bool:
+    """What lists and schedulers go by is of the kind they expect; anybody may write into that file."""
+    moments = (document.get(key) for key in ("created", "started", "finished"))
+    texts = (document.get(key) for key in ("dag", "reason", "trigger", "queue", "profile", "parent"))
+    return (
+        isinstance(document.get("state"), str)
+        and all(each is None or is_moment(each) for each in moments)
+        and all(each is None or isinstance(each, str) for each in texts)
+    )
 
 
 def _listed(folder: Path) -> Iterator[str]:

@@ -140,6 +140,16 @@ class Queue:
             self._disk.remove_tree(aside.root)
             self._disk.move(waiting.root, aside.root)
 
+    def requeue(self, run_id: str) -> None:
+        """Have what was set aside wait again, as it did. NotFound, Damaged, NewerFormat."""
+        waiting, aside = self._paths.waiting(run_id), self._paths.set_aside(run_id)
+        if not valid_run_id(run_id) or not aside.root.is_dir():
+            raise NotFound(f"no run {run_id!r} was set aside", hint="`dagfs queue` lists what was")
+        # What cannot be read would be set aside again at once.
+        _read(aside)
+        self._disk.move(aside.root, waiting.root)
+        self._disk.remove_file(waiting.reason)
+
     def as_data(self, queues: Collection[str] = ()) -> list[dict[str, Any]]:
         """What waits in these queues, or in any, in order, then what was set aside: `dagfs queue --json`."""
         waiting = [{"state": "queued", **each.as_data()} for each in self.entries() if each.is_in(queues)]

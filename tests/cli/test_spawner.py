@@ -91,7 +91,10 @@ def test_one_that_is_killed_over_its_command_is_told_of(spawner: Spawner) -> Non
     eventually(lambda: ready(spawner))
     (pid,) = ready(spawner)
     os.kill(pid, signal.SIGSTOP)
+    asked = spawner.ask(["version"])
     spawner.ask(["version"])
+    # The other one, who had its command at the same time, has answered.
+    assert told(spawner)[0].ticket != asked
     os.kill(pid, signal.SIGKILL)
     assert told(spawner)[0].code == -signal.SIGKILL
 
