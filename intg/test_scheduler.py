@@ -684,6 +684,7 @@ def test_what_was_set_aside_can_wait_again(home: Home) -> None:
     scheduler = at_work(home)
     eventually(lambda: "set aside" in home.dagfs("queue").out, "that it is set aside")
     home.dagfs("queue", "requeue", "r2").exits(4).in_one_line()
+    home.dagfs("status", "r1").exits(4).in_one_line().says("was set aside", "dagfs queue requeue r1")
     home.file("day").write_text("1\n")
     home.dagfs("queue", "requeue", "r1").exits(0)
     (run,) = ended(home, 1)

@@ -89,7 +89,7 @@ class Timekeeper:
 
     def _changed(self, track: Track, dag: Shelved) -> None:
         same = track.dag.digest == dag.digest
-        track.dag = dag
+        track.dag, track.error = dag, ""
         if not same:
             self._begin_anew(track)
         # What does not change the schedule may still change when it is acted on: jitter, say.

@@ -118,7 +118,9 @@ _DAG = {
         "timezone: Europe/Berlin",
     ),
     "skip_if_successful": Field(
-        "Do not start a scheduled run where one has succeeded since the instant before.", "flag", "false"
+        "Do not start a scheduled run where another one has succeeded since the instant before: one made by hand, say.",
+        "flag",
+        "false",
     ),
     "catchup": Field(
         "What becomes of instants that passed while no scheduler ran: `none`, `latest` or `all`.",

@@ -203,6 +203,9 @@ class Catalogue:
     def _none(self, reference: str, ids: list[str]) -> NotFound:
         if self._home.scheduler.is_waiting(reference):
             return NotFound(f"run {reference} still waits in a queue", hint="`dagfs queue` shows what does")
+        if self._home.scheduler.is_set_aside(reference):
+            why = f"`dagfs queue` says why, `dagfs queue requeue {reference}` has it wait again"
+            return NotFound(f"run {reference} was set aside: it could not be started", hint=why)
         names = {self.dag_of(run_id) for run_id in ids[:200]} | set(ids[:1000])
         close = get_close_matches(reference, names - {""}, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(close)}?" if close else "`dagfs runs` lists what there is"

@@ -322,6 +322,10 @@ class SchedulerPaths:
     def set_aside(self, run_id: str) -> WaitingPaths:
         return WaitingPaths(self.aside / run_id)
 
+    def is_set_aside(self, run_id: str) -> bool:
+        """Whether a run of this id was set aside."""
+        return valid_run_id(run_id) and self.set_aside(run_id).root.is_dir()
+
     def is_waiting(self, run_id: str) -> bool:
         """Whether a run of this id waits in a queue."""
         return valid_run_id(run_id) and self.waiting(run_id).root.is_dir()

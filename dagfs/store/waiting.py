@@ -90,7 +90,7 @@ class Queue:
 
     def has(self, run_id: str) -> bool:
         """Whether such a run waits, or was set aside."""
-        return self._paths.is_waiting(run_id) or self._paths.set_aside(run_id).root.is_dir()
+        return self._paths.is_waiting(run_id) or self._paths.is_set_aside(run_id)
 
     def is_empty(self) -> bool:
         """Whether nothing waits; costs one look at a folder."""
@@ -143,7 +143,7 @@ class Queue:
     def requeue(self, run_id: str) -> None:
         """Have what was set aside wait again, as it did. NotFound, Damaged, NewerFormat."""
         waiting, aside = self._paths.waiting(run_id), self._paths.set_aside(run_id)
-        if not valid_run_id(run_id) or not aside.root.is_dir():
+        if not self._paths.is_set_aside(run_id):
             raise NotFound(f"no run {run_id!r} was set aside", hint="`dagfs queue` lists what was")
         # What cannot be read would be set aside again at once.
         _read(aside)

@@ -14,7 +14,7 @@ from dagfs import __version__
 from dagfs.engine.home import Home
 from dagfs.engine.location import now
 from dagfs.errors import DagfsError
-from dagfs.scheduler.pulse import is_alive
+from dagfs.scheduler.pulse import standing
 from dagfs.web.actions import actions_of
 from dagfs.web.route import Route
 from dagfs.web.site import page, site_of
@@ -34,7 +34,9 @@ async def show(request: Request) -> Response:
 
 
 def _values(home: Home, stock: Stock) -> dict[str, Any]:
-    status = stock.ledger.status()
+    status = standing(stock.ledger, now())
+    alive, paused = status.pop("alive"), stock.ledger.paused()
+    del status["paused"]
     disk = None
     with suppress(OSError):
         disk = shutil.disk_usage(home.paths.runs if home.paths.runs.exists() else home.paths.root)
@@ -43,8 +45,8 @@ def _values(home: Home, stock: Stock) -> dict[str, Any]:
         store_id = home.store.store_id()
     return {
         "heartbeat": heartbeat_of(status),
-        "alive": is_alive(status, now()),
-        "paused": pauses(stock.ledger.paused()),
+        "alive": alive,
+        "paused": pauses(paused),
         "notes": _notes(stock),
         "disk": disk,
         "store_id": store_id,
