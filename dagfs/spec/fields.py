@@ -118,7 +118,7 @@ _DAG = {
         "timezone: Europe/Berlin",
     ),
     "skip_if_successful": Field(
-        "Do not start a scheduled run where another one has succeeded since the instant before: one made by hand, say.",
+        "Start no scheduled run where another one, made by hand say, has succeeded since the instant before.",
         "flag",
         "false",
     ),
