@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,7 +51,7 @@ class Dispatch:
         self._starting: dict[str, Job] = {}
         self._held: list[Held] = []
         self._to_stop: set[str] = set()
-        self._in_vain: deque[str] = deque(maxlen=_REMEMBERED)
+        self._in_vain: dict[str, None] = {}
 
     # -- what there is ------------------------------------------------------------------------
 
@@ -173,8 +172,7 @@ class Dispatch:
         most = _MOST_TRIES_OF_THE_DISK if started.code == ExitCode.IO_ERROR else _MOST_TRIES
         if started.code in _FINAL or job.tries + 1 >= most:
             self._ledger.note("not_started", dag=job.dag, run=job.run, reason=error)
-            self._in_vain.append(job.run)
-            self._to_stop.discard(job.run)
+            self._give_up(job.run)
             if job.queued:
                 self._queue.set_aside(job.run, error)
             return job, error, True
@@ -185,6 +183,12 @@ class Dispatch:
         pause = TRY_AGAIN * min(2**job.tries, _LONGEST_PAUSE)
         self._held.append(Held(replace(job, tries=job.tries + 1), until=self._now() + pause))
         return job, error, False
+
+    def _give_up(self, run: str) -> None:
+        self._to_stop.discard(run)
+        self._in_vain[run] = None
+        if len(self._in_vain) > _REMEMBERED:
+            del self._in_vain[next(iter(self._in_vain))]
 
     def _began(self, job: Job, code: int) -> None:
         if code == 0:
