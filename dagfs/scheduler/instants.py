@@ -9,7 +9,7 @@ a free hour happens whenever the clock shows its minute.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -21,8 +21,8 @@ _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _FARTHEST = timedelta(days=366 * 9)
 """The eighth of February 29ths may be that far away, over a century that has no leap year."""
-_LAST = datetime(9900, 1, 1, tzinfo=UTC)
-"""Nothing is looked for later: the calendar ends, and in each zone at another moment."""
+_FIRST, _LAST = datetime(100, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
+"""Nothing is looked for outside: the calendar begins and ends, and in each zone at another moment."""
 
 
 @lru_cache(maxsize=256)
@@ -151,19 +151,37 @@ def occurrences(schedule: Schedule, zone: str, after: datetime) -> Iterator[tupl
 
 def bounds(schedule: Schedule, zone: str) -> tuple[datetime | None, datetime | None]:
     """The first and the last instant that a schedule applies to; a date as the last one is all that day."""
-    first = _bound(schedule.start_date, zone, time.min)
-    last = _bound(schedule.end_date, zone, time.max)
-    return first, last
+    return _bound(schedule.start_date, zone, day_begins), _bound(schedule.end_date, zone, day_ends)
 
 
-def _bound(text: str, zone: str, of_day: time) -> datetime | None:
+def _bound(text: str, zone: str, of_day: Callable[[date, str], datetime]) -> datetime | None:
     if not text:
         return None
     if len(text) == len("2026-11-21"):
-        day = datetime.combine(date.fromisoformat(text), of_day, zone_named(zone))
+        day = date.fromisoformat(text)
         # 9999-12-31 is how people write "for ever", and has no end in UTC.
-        return day.astimezone(UTC) if day.year < _LAST.year else _LAST
+        if day.year >= _LAST.year:
+            return _LAST
+        return of_day(day, zone) if day.year >= _FIRST.year else _FIRST
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def day_begins(day: date, zone: str) -> datetime:
+    """The first moment of a day; where clocks skip midnight, that of the change."""
+    first, second = _twice(datetime.combine(day, time.min, zone_named(zone)))
+    return _change(zone_named(zone), second, first) or first
+
+
+def day_ends(day: date, zone: str) -> datetime:
+    """The last moment of a day, where clocks are set back at midnight that of the second time."""
+    first, second = _twice(datetime.combine(day, time.max, zone_named(zone)))
+    change = _change(zone_named(zone), second, first)
+    return change - datetime.resolution if change else second
+
+
+def _twice(local: datetime) -> tuple[datetime, datetime]:
+    """Both moments of a local time, in UTC. The second is the earlier one where clocks skip that time."""
+    return local.replace(fold=0).astimezone(UTC), local.replace(fold=1).astimezone(UTC)
 
 
 def delay(key: str, schedule: Schedule) -> timedelta:

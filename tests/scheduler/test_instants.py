@@ -121,6 +121,9 @@ def test_the_end_of_the_calendar_is_no_bug(zone: str) -> None:
     assert seq("0 0 * * *", zone, "2026-03-01", 1)
     assert next(occurrences(for_ever, "UTC", utc("2026-01-01")))
     assert not list(occurrences(cron("0 0 * * *", timezone=zone, start_date="9999-12-31"), "UTC", late))
+    assert next(
+        occurrences(cron("0 0 * * *", timezone=zone, start_date="0001-01-01"), "UTC", utc("2026-01-01"))
+    )
 
 
 _ZONES = (
@@ -158,6 +161,41 @@ def test_start_and_end_bound_a_schedule() -> None:
     schedule = cron("0 12 * * *", start_date="2026-03-01", end_date="2026-03-02", timezone="Asia/Tokyo")
     found = [moment for moment, _ in occurrences(schedule, "UTC", utc("2026-01-01"))]
     assert found == [utc("2026-03-01T03:00"), utc("2026-03-02T03:00")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "last", "found"),
+    [
+        # At midnight it is 23:00 again, the hour before was that of summer.
+        ("America/Santiago", "2026-04-04", ["02:00", "02:30", "03:00", "03:30"]),
+        # Midnight and the hour behind it come twice: the day has ended before.
+        ("America/Havana", "2026-10-31", ["02:00", "02:30", "03:00", "03:30"]),
+        # From 23:00 on it is the next day.
+        ("America/Nuuk", "2026-03-28", ["23:00", "23:30", "00:00", "00:30"]),
+    ],
+)
+def test_the_last_day_is_over_when_the_clock_no_longer_shows_it(
+    zone: str, last: str, found: list[str]
+) -> None:
+    schedule = cron("*/30 * * * *", timezone=zone, end_date=last)
+    moments = [moment for moment, _ in occurrences(schedule, "UTC", utc(last))]
+    assert [f"{moment:%H:%M}" for moment in moments[-4:]] == found
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "found"),
+    [
+        # There is no midnight: 00:00 is 01:00.
+        ("America/Santiago", "2026-09-06", "2026-09-06T04:00"),
+        # Nor here, and the clock has not stood at 23:30 the day before.
+        ("America/Toronto", "1919-03-31", "1919-03-31T04:30"),
+        ("America/Havana", "2026-11-01", "2026-11-01T04:00"),
+    ],
+)
+def test_the_first_day_begins_when_the_clock_shows_it_first(zone: str, first: str, found: str) -> None:
+    schedule = cron("*/30 * * * *", timezone=zone, start_date=first)
+    since = utc(first) - timedelta(days=2)
+    assert next(occurrences(schedule, "UTC", since))[0] == utc(found)
 
 
 def test_entries_with_zones_and_actions_are_one_sequence() -> None:
