@@ -458,6 +458,17 @@ def test_a_backfill_in_a_zone_has_the_days_that_were_asked_for_and_the_scheduler
     assert gap == home.dagfs("next", "be", "--from", "2025-03-29T12:00Z", "-n", "1", "--json").json[0]["due"]
 
 
+def test_an_entry_with_a_zone_of_its_own_has_its_own_days_and_local_times(home: Home) -> None:
+    steps = "params: [{date: none}]\nsteps:\n  - echo ${date} >> $DAG_DESK/done\n"
+    home.dag("tk", f"schedule: 'CRON_TZ=Asia/Tokyo 0 1 * * *'\n{steps}")
+    words = ("backfill", "tk", "--from", "2025-11-18", "--to", "2025-11-18", "-p", "date=%Y-%m-%dT%H")
+    home.dagfs(*words).exits(0).says("1/1 2025-11-17T16:00:00+00:00")
+    assert home.lines("done") == ["2025-11-18T01"]
+    told = ("next", "tk", "--from", "2025-11-18T12:00Z", "-n", "1")
+    home.dagfs(*told).exits(0).says("2025-11-18 16:00:00Z", "Wed 2025-11-19 01:00 JST")
+    assert home.dagfs(*told, "--json").json[0]["timezone"] == "Asia/Tokyo"
+
+
 def test_a_backfill_makes_no_run_of_the_future(home: Home) -> None:
     home.dag("day", f"schedule: '@daily'\n{STEPS}")
     today = datetime.now(UTC).date()

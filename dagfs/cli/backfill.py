@@ -41,7 +41,8 @@ One run for each instant of the schedule, under the id that the scheduler would 
 already is left alone, and a backfill that was broken off is begun again with the same command. Runs
 that are at work are waited for, those that failed are not made again: `dagfs retry` goes on with them.
 Instants that are still to come are left to the scheduler.
-In parameters %Y, %m, %d, %H and %M stand for the local time of the instant.
+In parameters %Y, %m, %d, %H and %M stand for the local time of the instant. It, and the days, are those
+of the zone that the schedule names, or of an entry's own (CRON_TZ=).
 exit codes: 0 all succeeded, 1 some did not, 4 there is nothing to make runs for
 """
 _MOST = 10_000
@@ -55,8 +56,8 @@ class _Plan:
     path: Path
     text: bytes
     dag: Dag
-    moments: list[datetime]
-    span: Span
+    moments: list[tuple[datetime, str]]
+    """Each with the zone it is meant in."""
     coming: int
     """So many instants of the span are still to come."""
 
@@ -73,7 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     plan = _planned(command)
-    jobs = [_job(command, plan, moment) for moment in plan.moments]
+    jobs = [_job(command, plan, moment, zone) for moment, zone in plan.moments]
     # Each would end with the same words.
     check_given(plan.dag, plan.path.parent, jobs[0].params, str(plan.path))
     if plan.coming:
@@ -112,7 +113,7 @@ def _planned(command: Command) -> _Plan:
     zone = dag.schedule.timezone or engine.home.settings.timezone
     span = Span(_day(options.first, "--from"), _day(options.last, "--to"), zone)
     moment = now()
-    past = takewhile(lambda each: each <= moment, instants(dag.schedule, span))
+    past = takewhile(lambda each: each[0] <= moment, instants(dag.schedule, span))
     moments = list(islice(past, _MOST + 1))
     if len(moments) > _MOST:
         raise UsageError(f"that would be more than {_MOST} runs", hint="take a shorter span")
@@ -121,7 +122,7 @@ def _planned(command: Command) -> _Plan:
         never = "has nothing that has come yet" if coming else "is not scheduled"
         hint = "`dagfs next` shows what comes" if coming else "`dagfs next` shows when it is"
         raise NotFound(f"{dag.name} {never} from {span.first} to {span.last}", hint=hint)
-    return _Plan(engine, path.resolve(), text, dag, moments, span, coming)
+    return _Plan(engine, path.resolve(), text, dag, moments, coming)
 
 
 def _many(coming: int) -> str:
@@ -140,7 +141,7 @@ def _day(text: str, option: str) -> date:
     return day
 
 
-def _job(command: Command, plan: _Plan, moment: datetime) -> Job:
+def _job(command: Command, plan: _Plan, moment: datetime, zone: str) -> Job:
     home = plan.engine.home.paths
     dags = home.dags.resolve()
     key = str(plan.path.relative_to(dags)) if plan.path.is_relative_to(dags) else str(plan.path)
@@ -151,7 +152,7 @@ def _job(command: Command, plan: _Plan, moment: datetime) -> Job:
         str(plan.path),
         plan.text,
         trigger="backfill",
-        params=tuple((name, filled_in(value, moment, plan.span.zone)) for name, value in given),
+        params=tuple((name, filled_in(value, moment, zone)) for name, value in given),
         instant=moment,
         reason=f"backfill of {moment.isoformat()}",
     )

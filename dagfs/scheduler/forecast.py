@@ -13,7 +13,7 @@ from dagfs.engine.home import Home
 from dagfs.model.dag import Dag
 from dagfs.model.schedule import START
 from dagfs.model.value import frozen
-from dagfs.scheduler.instants import delay, occurrences, zone_named
+from dagfs.scheduler.instants import delay, occurrences, zone_at, zone_named
 
 
 @frozen
@@ -62,6 +62,6 @@ def _of(home: Home, path: Path, dag: Dag, since: datetime) -> Iterator[Coming]:
         return
     key = str(path.relative_to(home.paths.dags)) if path.is_relative_to(home.paths.dags) else str(path)
     late = delay(key, schedule)
-    zone = schedule.timezone or home.settings.timezone
-    for moment, actions in occurrences(schedule, home.settings.timezone, since - late):
-        yield Coming(moment + late, dag.name, zone, actions, moment)
+    zone = home.settings.timezone
+    for moment, actions in occurrences(schedule, zone, since - late):
+        yield Coming(moment + late, dag.name, zone_at(schedule, zone, moment), actions, moment)

@@ -149,6 +149,16 @@ def occurrences(schedule: Schedule, zone: str, after: datetime) -> Iterator[tupl
         after = found[0]
 
 
+def zone_at(schedule: Schedule, zone: str, moment: datetime) -> str:
+    """The zone that an instant is meant in; where several entries are due, that of the first."""
+    zone = schedule.timezone or zone
+    if any(entry.timezone for entry in schedule.entries):
+        for entry in schedule.entries:
+            if next_of(entry, zone, moment - _SECOND) == moment:
+                return entry.timezone or zone
+    return zone
+
+
 def bounds(schedule: Schedule, zone: str) -> tuple[datetime | None, datetime | None]:
     """The first and the last instant that a schedule applies to; a date as the last one is all that day."""
     return _bound(schedule.start_date, zone, day_begins), _bound(schedule.end_date, zone, day_ends)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dagfs.model.cron import parse_cron
 from dagfs.model.schedule import Schedule, Timetable
-from dagfs.scheduler.instants import delay, next_match, next_of, occurrences, zone_named
+from dagfs.scheduler.instants import delay, next_match, next_of, occurrences, zone_at, zone_named
 from tests.scheduler.world import cron, utc
 
 
@@ -215,6 +215,18 @@ def test_entries_with_zones_and_actions_are_one_sequence() -> None:
         ("06T08:00", ["start"]),
     ]
     assert next_of(Timetable(at="2026-01-05T10:00:00Z"), "UTC", utc("2026-01-05T10:00")) is None
+
+
+def test_an_instant_is_meant_in_the_zone_of_its_entry() -> None:
+    entries = (Timetable(expression="0 1 * * *", timezone="Asia/Tokyo"), Timetable(expression="0 9,17 * * *"))
+    schedule = Schedule(entries, timezone="Europe/Berlin")
+    zones = [
+        (f"{moment:%H:%M}", zone_at(schedule, "UTC", moment))
+        for moment, _ in islice(occurrences(schedule, "UTC", utc("2026-11-18")), 3)
+    ]
+    # At 16:00 in UTC both are due.
+    assert zones == [("08:00", "Europe/Berlin"), ("16:00", "Asia/Tokyo"), ("08:00", "Europe/Berlin")]
+    assert zone_at(cron("0 0 * * *"), "Asia/Tokyo", utc("2026-11-18T15:00")) == "Asia/Tokyo"
 
 
 def test_jitter_is_the_same_each_time_and_differs_between_dags() -> None:

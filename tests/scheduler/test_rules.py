@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from dagfs.model.dag import RetryPolicy
-from dagfs.model.schedule import Retention, Schedule
+from dagfs.model.schedule import Retention, Schedule, Timetable
 from dagfs.scheduler.again import next_retry
 from dagfs.scheduler.backfill import Span, filled_in, instants
 from dagfs.scheduler.census import Counted, counted
@@ -73,11 +73,31 @@ def test_ids_are_valid_and_tell_dags_apart() -> None:
 def test_a_backfill_has_the_instants_of_its_days() -> None:
     span = Span(utc("2026-03-28").date(), utc("2026-03-29").date(), "Europe/Berlin")
     assert list(instants(cron("30 2 * * *", timezone="Europe/Berlin"), span)) == [
-        utc("2026-03-28T01:30"),
-        utc("2026-03-29T01:00"),
+        (utc("2026-03-28T01:30"), "Europe/Berlin"),
+        (utc("2026-03-29T01:00"), "Europe/Berlin"),
     ]
     days = list(instants(Schedule(), span))
-    assert [filled_in("%Y-%m-%d", day, "Europe/Berlin") for day in days] == ["2026-03-28", "2026-03-29"]
+    assert [filled_in("%Y-%m-%d", *each) for each in days] == ["2026-03-28", "2026-03-29"]
+
+
+def test_a_backfill_has_the_days_of_each_entrys_own_zone() -> None:
+    schedule = Schedule(
+        (
+            Timetable(expression="0 1 * * *", timezone="Asia/Tokyo"),
+            Timetable(expression="0 1,17 * * *"),
+            Timetable("stop", "0 2 * * *"),
+            Timetable(at="2026-11-18T16:30:00Z"),
+        ),
+        timezone="Europe/Berlin",
+    )
+    day = utc("2026-11-18").date()
+    found = list(instants(schedule, Span(day, day, "Europe/Berlin")))
+    assert [(f"{moment:%dT%H:%M}", filled_in("%d %H", moment, zone)) for moment, zone in found] == [
+        ("17T16:00", "18 01"),
+        ("18T00:00", "18 01"),
+        ("18T16:00", "18 17"),
+        ("18T16:30", "18 17"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +123,8 @@ def test_a_backfill_of_one_day_has_what_the_scheduler_would_have_started(
 ) -> None:
     span = Span(utc(day).date(), utc(day).date(), zone)
     found = list(instants(cron(expression, timezone=zone), span))
-    assert [f"{each:%m-%dT%H:%M}" for each in found] == due
-    assert {each.utcoffset() for each in found} == {timedelta()}
+    assert [f"{each:%m-%dT%H:%M}" for each, _ in found] == due
+    assert {each.utcoffset() for each, _ in found} == {timedelta()}
 
 
 def test_only_the_documented_parts_of_a_time_are_filled_in() -> None:

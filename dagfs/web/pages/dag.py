@@ -21,7 +21,7 @@ from dagfs.engine.reading import reading_options
 from dagfs.errors import DagfsError, NotFound, Problem, SpecError
 from dagfs.model.dag import Dag
 from dagfs.planning.picture import Sketch
-from dagfs.scheduler.instants import delay, occurrences, zone_named
+from dagfs.scheduler.instants import delay, occurrences, zone_at, zone_named
 from dagfs.spec.parse import Options, parse
 from dagfs.store import dags
 from dagfs.web.graph import drawing
@@ -98,7 +98,7 @@ def _of_runs(home: Home, stock: Stock, fact: DagFact, paused: Pause | None) -> d
         "row": row(fact, zone, stock.dags.next_start(fact), runs, paused),
         "runs": len(runs),
         "history": _history(home, runs, fact),
-        "instants": _instants(home, fact, zone),
+        "instants": _instants(fact, zone),
         "zone": fact.schedule.timezone or zone,
         "busy": any(not each.is_over for each in runs[:MOST_RUNS]),
     }
@@ -141,17 +141,17 @@ def _history(home: Home, runs: Sequence[RunFact], fact: DagFact) -> History:
     return history(runs, documents, list(dag.depends) if dag else [])
 
 
-def _instants(home: Home, fact: DagFact, zone: str) -> list[tuple[datetime, datetime, str]]:
-    """When it is started next: in UTC, in its own zone, and what for."""
+def _instants(fact: DagFact, zone: str) -> list[tuple[datetime, datetime, str, str]]:
+    """When it is started next: in UTC, in its own zone, which, and what for."""
     if fact.schedule.suspend:
         return []
     late = delay(fact.key, fact.schedule)
-    local = zone_named(fact.schedule.timezone or zone)
-    found = islice(occurrences(fact.schedule, home.settings.timezone, now() - late), _NEXT)
-    return [
-        (moment + late, (moment + late).astimezone(local), " ".join(sorted(actions)))
-        for moment, actions in found
-    ]
+    rows = []
+    for moment, actions in islice(occurrences(fact.schedule, zone, now() - late), _NEXT):
+        own = zone_at(fact.schedule, zone, moment)
+        start = moment + late
+        rows.append((start, start.astimezone(zone_named(own)), own, " ".join(sorted(actions))))
+    return rows
 
 
 ROUTES = (Route("GET", "/dags/{name:path}", show),)
