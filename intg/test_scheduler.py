@@ -598,6 +598,8 @@ def test_an_expression_is_explained(home: Home, expression: str) -> None:
 def test_impossible_schedules_are_refused_with_their_place(home: Home) -> None:
     home.dag("bad", f"schedule: '0 0 31 2 *'\n{STEPS}")
     home.dagfs("validate", "bad").exits(3).says("bad.yaml:1:11", "never fires")
+    home.dag("late", f"schedule: {{at: '2026-12-24T18:00:00Z'}}\nend_date: 2026-12-01\n{STEPS}")
+    home.dagfs("validate", "late").exits(3).says("late.yaml:1:11", "never fires until end_date 2026-12-01")
 
 
 def test_next_shows_local_times_over_a_change_of_the_clocks(home: Home) -> None:

@@ -8,7 +8,7 @@ too; `L`, `W`, `#`, seconds and years are refused.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from dagfs.model.value import frozen
@@ -31,6 +31,8 @@ WORDS = {
 }
 """Words that stand for five fields."""
 _LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_RAREST = timedelta(days=8 * 366)
+"""Within it everything happens: a February 29th may be eight years away."""
 _PART = re.compile(r"(?P<low>\*|\?|\w+)(?:-(?P<high>\w+))?(?:/(?P<step>\d{1,4}))?", re.ASCII)
 
 
@@ -84,6 +86,25 @@ class Cron:
         """Whether it fires at a local time, seconds aside."""
         now = moment.minute in self.minutes and moment.hour in self.hours
         return now and moment.month in self.months and self.has_day(moment)
+
+    def fires_within(self, first: datetime, last: datetime) -> bool:
+        """Whether it fires from one local time to another, both included."""
+        if last - first > _RAREST:
+            return True
+        day = datetime.combine(first, time.min)
+        while day <= last:
+            if day.month not in self.months:
+                day = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+                continue
+            if self.has_day(day) and self._fires_on(day, first, last):
+                return True
+            day += timedelta(days=1)
+        return False
+
+    def _fires_on(self, day: datetime, first: datetime, last: datetime) -> bool:
+        hours = (day.replace(hour=hour) for hour in self.hours)
+        inside = [hour for hour in hours if first - timedelta(hours=1) < hour <= last]
+        return any(first <= hour.replace(minute=minute) <= last for hour in inside for minute in self.minutes)
 
     @property
     def canonical(self) -> str:

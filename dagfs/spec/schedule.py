@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dagfs.model.cron import parse_cron
-from dagfs.model.dag import RetryPolicy
+from dagfs.model.dag import Mark, RetryPolicy
 from dagfs.model.schedule import ACTIONS, CATCHUP, OVERLAP, START, Retention, Schedule, Timetable
 from dagfs.spec import keys
+from dagfs.spec.lifetime import DAY, can_happen
 from dagfs.spec.node import Entry, Mapping, Node, Scalar, Sequence, kind
 from dagfs.spec.policies import retry_policy
 from dagfs.spec.reader import Fields, Reader
@@ -20,10 +21,11 @@ _ZONE_PREFIX = re.compile(r"(?:CRON_TZ|TZ)=(\S+)\s+(.*)", re.DOTALL)
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
 )
-_DAY = len("2026-11-21")
 _UNITS = (86400.0, 3600.0, 60.0, 1.0)
 _OVERLAP_WORDS = {"all": "queue"}
 """What Dagu 2 calls it."""
+Placed = tuple[Timetable, Mark]
+"""An entry, and where it stands."""
 
 
 def scheduling(reader: Reader, fields: Fields) -> dict[str, Any]:
@@ -32,10 +34,14 @@ def scheduling(reader: Reader, fields: Fields) -> dict[str, Any]:
     if "catchup_window" in fields and "catchup" not in fields and said["catchup_window_sec"]:
         # Whoever names a window in Dagu wants all of it.
         said["catchup"] = "all"
-    if _ends_before_it_starts(said.get("start_date", ""), said.get("end_date", "")):
-        message = f"end_date {said['end_date']} is before start_date {said['start_date']}: it never fires"
+    placed = _timetables(reader, fields["schedule"]) if "schedule" in fields else []
+    schedule = Schedule(entries=tuple(entry for entry, _ in placed), **said)
+    if _ends_before_it_starts(schedule.start_date, schedule.end_date):
+        message = f"end_date {schedule.end_date} is before start_date {schedule.start_date}: it never fires"
         reader.error(fields["end_date"].value.mark, message)
-    values: dict[str, Any] = {"schedule": Schedule(**said)}
+    else:
+        _refuse_impossible(reader, placed, schedule)
+    values: dict[str, Any] = {"schedule": schedule}
     if "retry_policy" in fields:
         values["retry_policy"] = _retry_policy(reader, fields["retry_policy"])
     if "queue" in fields:
@@ -56,36 +62,45 @@ def _ends_before_it_starts(first: str, last: str) -> bool:
     """Whether no instant lies between, in whatever zone days are meant."""
     if not first or not last:
         return False
-    if len(first) == len(last) == _DAY:
+    if len(first) == len(last) == DAY:
         return last < first
     begin, end = datetime.fromisoformat(first), datetime.fromisoformat(last)
     # A date and an instant: a day begins and ends at another moment in each zone.
-    slack = timedelta() if _DAY not in (len(first), len(last)) else timedelta(days=2)
+    slack = timedelta() if DAY not in (len(first), len(last)) else timedelta(days=2)
     return end.replace(tzinfo=UTC) - begin.replace(tzinfo=UTC) < -slack
+
+
+def _refuse_impossible(reader: Reader, placed: list[Placed], schedule: Schedule) -> None:
+    first, last = schedule.start_date, schedule.end_date
+    until = f"to end_date {last}" if first else f"until end_date {last}"
+    when = " ".join((*([f"from start_date {first}"] if first else []), until if last else "on"))
+    for entry, mark in placed if first or last else ():
+        if not can_happen(entry, first, last, schedule.timezone):
+            reader.error(mark, f"'{entry}' never fires {when}")
 
 
 # -- timetables ----------------------------------------------------------------------------------
 
 
-def _timetables(reader: Reader, entry: Entry) -> tuple[Timetable, ...]:
+def _timetables(reader: Reader, entry: Entry) -> list[Placed]:
     """A cron expression, a list of entries, one entry, or a map of start, stop and restart."""
     node = entry.value
     table = keys.TIMETABLE.of(reader.dialect.name)
     if not isinstance(node, Mapping) or any(each.key in table for each in node.entries):
-        return tuple(_entries(reader, node, START))
-    found: list[Timetable] = []
+        return list(_entries(reader, node, START))
+    found: list[Placed] = []
     fields = reader.fields(node, keys.SCHEDULE, entry.key)
     for action in ACTIONS:
         if action in fields:
             found += _entries(reader, fields[action].value, action)
-    return tuple(found)
+    return found
 
 
-def _entries(reader: Reader, node: Node, action: str) -> Iterator[Timetable]:
+def _entries(reader: Reader, node: Node, action: str) -> Iterator[Placed]:
     for item in node.items if isinstance(node, Sequence) else (node,):
         made = _timetable(reader, item, action)
         if made:
-            yield made
+            yield made, item.mark
 
 
 def _timetable(reader: Reader, node: Node, action: str) -> Timetable | None:
@@ -141,6 +156,7 @@ def _known_zone(reader: Reader, node: Node, name: str) -> str:
     if name and not is_zone(name):
         hint = "names are like Europe/Berlin or UTC; is the package tzdata installed?"
         reader.error(node.mark, f"there is no time zone '{name}'", hint)
+        return ""
     return name
 
 
@@ -158,7 +174,7 @@ def is_zone(name: str) -> bool:
 def _instant(reader: Reader, entry: Entry, *, whole_day: bool = True) -> str:
     """RFC 3339 with an offset, or with `whole_day` a date alone."""
     text = reader.string(entry.value, entry.key).strip()
-    day = len(text) == _DAY
+    day = len(text) == DAY
     try:
         moment = datetime.fromisoformat(text)
         if whole_day if day else moment.tzinfo is not None:
@@ -243,7 +259,6 @@ def _watch(reader: Reader, entry: Entry) -> tuple[str, ...]:
 
 
 _SCHEDULE: dict[str, tuple[str, Callable[[Reader, Entry], Any]]] = {
-    "schedule": ("entries", _timetables),
     "timezone": ("timezone", _timezone),
     "skip_if_successful": (
         "skip_if_successful",

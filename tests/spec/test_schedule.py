@@ -50,6 +50,32 @@ def test_the_forms_of_a_schedule(text: str, entries: tuple[Timetable, ...]) -> N
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        # Its time is over, which is another matter.
+        "schedule: '@daily'\nstart_date: 2001-01-01\nend_date: 2001-01-01",
+        "schedule: 0 0 29 2 *\nend_date: 1999-01-01",
+        "schedule: 0 0 29 2 *\nstart_date: 2097-01-01\nend_date: 2105-12-31",
+        "schedule: 0 0 29 2 *\nstart_date: 2026-01-01\nend_date: 9999-12-31",
+        "schedule: {at: '2026-12-24T18:00:00Z'}\nstart_date: 2026-12-24\nend_date: 2026-12-24",
+        # A day ends later in the west, and the zone may stand in dagfs.yaml.
+        "schedule: {at: '2026-12-24T10:00:00Z'}\nend_date: 2026-12-23",
+        "schedule: 0 18 * * *\nstart_date: 2026-03-01T09:00:01Z\nend_date: 2026-03-01T21:00:00Z",
+        "schedule: CRON_TZ=Asia/Tokyo 0 1 2 3 *\ntimezone: UTC\nstart_date: 2026-03-01\nend_date: 2026-03-01",
+        # What is skipped at 02:30 runs at 03:00, and 02:15 comes a second time.
+        "schedule: 30 2 * * *\ntimezone: Europe/Berlin\n"
+        "start_date: 2026-03-29T01:00:00Z\nend_date: 2026-03-29T02:00:00Z",
+        "schedule: 15 * * * *\ntimezone: Europe/Berlin\n"
+        "start_date: 2026-10-25T00:30:00Z\nend_date: 2026-10-25T01:20:00Z",
+        "schedule: '@daily'\nstart_date: 9999-12-30\nend_date: 9999-12-31",
+        "schedule: '@daily'\nstart_date: 0001-01-01\nend_date: 0001-01-01",
+    ],
+)
+def test_what_can_happen_between_two_dates_is_no_error(text: str) -> None:
+    assert read(text).schedule.entries
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("schedule: '0 0 31 2 *'", "f.yaml:1:11: error: cron expression '0 0 31 2 *': it never fires"),
@@ -66,6 +92,27 @@ def test_the_forms_of_a_schedule(text: str, entries: tuple[Timetable, ...]) -> N
         (
             "start_date: '2026-03-01T00:00:01Z'\nend_date: '2026-03-01T00:00:00Z'",
             "f.yaml:2:11: error: end_date 2026-03-01T",
+        ),
+        (
+            "schedule: ['@daily', '0 0 29 2 *']\nstart_date: 2026-01-01\nend_date: 2026-12-31",
+            "f.yaml:1:22: error: '0 0 29 2 *' never fires from start_date 2026-01-01 to end_date 2026-12-31",
+        ),
+        (
+            "schedule: {at: '2026-12-24T18:00:00Z'}\nend_date: 2026-12-01",
+            "f.yaml:1:11: error: 'at 2026-12-24T18:00:00Z' never fires until end_date 2026-12-01",
+        ),
+        (
+            "schedule: [{at: '2026-12-24T18:00:00Z'}]\nstart_date: 2026-12-27",
+            "f.yaml:1:12: error: 'at 2026-12-24T18:00:00Z' never fires from start_date 2026-12-27 on",
+        ),
+        (
+            "schedule: 0 0 29 2 *\nstart_date: 2097-01-01\nend_date: 2103-12-31",
+            "f.yaml:1:11: error: '0 0 29 2 *' never fires from",
+        ),
+        (
+            "schedule: {stop: 0 18 * * *}\ntimezone: Asia/Tokyo\n"
+            "start_date: 2026-03-01T09:00:01Z\nend_date: 2026-03-02T08:59:00Z",
+            "f.yaml:1:18: error: 'stop: 0 18 * * *' never fires from",
         ),
         ("schedule: {at: tomorrow}", "f.yaml:1:16: error: at must be an instant"),
         ("schedule: {at: 2026-12-24T18:00:00}", "f.yaml:1:16: error: at must be an instant"),
