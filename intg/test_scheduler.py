@@ -502,6 +502,22 @@ def test_a_backfill_waits_for_what_is_at_work_and_may_be_ended(home: Home) -> No
     second.wait().exits(0).says("1/2", "2/2", "exists, succeeded")
 
 
+def test_two_backfills_at_once_make_each_run_once_and_both_wait_for_it(home: Home) -> None:
+    begun = "$(echo begun >> $DAG_DESK/begun; until test -e $DAG_DESK/go; do sleep 0.01; done; echo now)"
+    steps = "steps:\n  - until test -e $DAG_DESK/end; do sleep 0.01; done; echo done >> $DAG_DESK/done\n"
+    home.dag("day", f"schedule: '@daily'\nparams: [{{name: m, eval: '{begun}'}}]\n{steps}")
+    words = ("backfill", "day", "--from", "2026-03-28", "--to", "2026-03-29", "--jobs", "2")
+    both = [home.start(*words), home.start(*words)]
+    # All four are on their way before any of the runs is there.
+    eventually(lambda: len(home.lines("begun")) == 4, "four starts")
+    home.go()
+    eventually(lambda: len(home.runs()) == 2, "both runs")
+    home.file("end").touch()
+    for each in both:
+        each.wait().exits(0).says("2/2", "succeeded").never_says("ended with")
+    assert home.lines("done") == ["done", "done"]
+
+
 def test_a_backfill_says_why_a_run_was_never_made(home: Home) -> None:
     home.dag("day", f"schedule: '@daily'\nparams: [{{name: n, type: integer, required: true}}]\n{STEPS}")
     words = ("backfill", "day", "--from", "2026-03-28", "--to", "2026-03-29")

@@ -166,6 +166,8 @@ class _Work:
         self.going: dict[int, tuple[Job, subprocess.Popen[bytes], IO[bytes]]] = {}
         self.failed = 0
         self._done = 0
+        self._elsewhere: dict[str, Job] = {}
+        """Those whose runs somebody else has at work, by id."""
 
     def foresee(self) -> None:
         """Say which runs would be made."""
@@ -175,21 +177,26 @@ class _Work:
 
     def carry_out(self, at_once: int) -> None:
         """Make the runs in turn, some at once, and wait for those that others have at work."""
-        waiting, elsewhere = list(reversed(self._jobs)), {}
+        waiting = list(reversed(self._jobs))
         while waiting or self.going:
             while waiting and len(self.going) < at_once:
                 job = waiting.pop()
                 state = self._standing(job.run).get("state", "")
-                if state == RunState.RUNNING:
-                    elsewhere[job.run] = job
-                elif state:
-                    self._settle(job, "exists", state)
+                if state:
+                    self._leave(job, state)
                 else:
                     self._begin(job)
             if self.going:
                 self._end_one()
-        for run_id, view in endings(self._engine.home.store, list(elsewhere)):
-            self._settle(elsewhere[run_id], "exists", str(view.state))
+        for run_id, view in endings(self._engine.home.store, list(self._elsewhere)):
+            self._settle(self._elsewhere[run_id], "exists", str(view.state))
+
+    def _leave(self, job: Job, state: str) -> None:
+        """Its run is there, and is waited for while it goes on."""
+        if state == RunState.RUNNING:
+            self._elsewhere[job.run] = job
+        else:
+            self._settle(job, "exists", state)
 
     def _standing(self, run_id: str) -> dict[str, Any]:
         """The status document of a run; empty where there is none."""
@@ -226,6 +233,10 @@ class _Work:
                 self._settle(job, str(RunState.SUCCEEDED), str(RunState.SUCCEEDED))
                 return
             standing = self._standing(job.run)
+            if code == ExitCode.REFUSED and standing:
+                # Somebody else was quicker: another backfill, or the scheduler.
+                self._leave(job, standing.get("state", ""))
+                return
             why = str(standing.get("reason") or standing.get("error") or "") if standing else _last_line(said)
         self._settle(job, f"ended with {code}", standing.get("state", ""), why)
 
