@@ -440,6 +440,8 @@ def test_backfill_makes_each_run_once(home: Home) -> None:
     home.dagfs(*words).exits(0).says("exists")
     assert len(home.runs()) == 3
     home.dagfs("backfill", "day", "--from", "tomorrow", "--to", "2026-03-30").exits(2).in_one_line()
+    turned = home.dagfs("backfill", "day", "--from", "2026-03-30", "--to", "2026-03-28")
+    turned.exits(2).in_one_line().says("--from 2026-03-30 lies after --to 2026-03-28")
 
 
 def test_a_backfill_in_a_zone_has_the_days_that_were_asked_for_and_the_schedulers_ids(home: Home) -> None:

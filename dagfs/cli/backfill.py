@@ -112,6 +112,8 @@ def _planned(command: Command) -> _Plan:
     path, text, dag = require_dag(engine, options.dag)
     zone = dag.schedule.timezone or engine.home.settings.timezone
     span = Span(_day(options.first, "--from"), _day(options.last, "--to"), zone)
+    if span.first > span.last:
+        raise UsageError(f"--from {span.first} lies after --to {span.last}")
     moment = now()
     past = takewhile(lambda each: each[0] <= moment, instants(dag.schedule, span))
     moments = list(islice(past, _MOST + 1))
