@@ -637,6 +637,8 @@ def test_next_takes_any_way_to_say_a_moment_and_refuses_the_ends_of_the_calendar
     assert "2026-11-21 20:00:00Z" in same[0]
     for text in ("9999-12-31", "0001-01-01T00:00:00+14:00", "2026-02-30"):
         home.dagfs("next", "--from", text).exits(2).in_one_line()
+    for count in ("0", "10001", "100000000"):
+        home.dagfs("next", "-n", count).exits(2).in_one_line().says("no whole number from 1 to 10000")
     home.dagfs("runs", "--since", "2026-99-01").exits(2).in_one_line().says("not a time")
 
 

@@ -68,12 +68,13 @@ def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
     parser.add_argument("--json", action="store_true", help=what)
 
 
-def at_least(least: int) -> Callable[[str], int]:
+def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
     """What an option takes that is a number: a smaller one would quietly mean something else."""
+    end = "on" if most is None else f"to {most}"
 
     def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= (most or int(text)):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} {end}")
         return int(text)
 
     return read

@@ -28,11 +28,15 @@ examples:
   dagfs next nightly-import -n 3
   dagfs next --from 2026-03-28 -n 4      over a change of the clocks, say
 """
+_MOST = 10_000
+"""None is printed before all are there, so that many more would look like a command that hangs."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dag", nargs="?", metavar="DAG", help="a DAG's name, or a file [all]")
-    parser.add_argument("-n", type=at_least(1), default=10, metavar="N", help="how many [10]")
+    parser.add_argument(
+        "-n", type=at_least(1, _MOST), default=10, metavar="N", help=f"how many [10], at most {_MOST}"
+    )
     parser.add_argument("--from", dest="since", metavar="TIME", help="a date or an instant [now]")
     add_json(parser)
 
