@@ -356,6 +356,21 @@ def test_queued_runs_start_when_there_is_room(home: Home) -> None:
     home.dagfs("queue").says("nothing waits")
 
 
+def test_a_queue_is_paused_before_anybody_uses_it_but_not_in_silence(home: Home) -> None:
+    home.dag("job", f"queue: heavy\n{STEPS}")
+    home.dag("plain", STEPS)
+    home.settings("queues: {wide: 4}\n")
+    for name in ("heavy", "plain", "wide"):
+        assert not home.dagfs("queue", "pause", name).exits(0).err
+    home.dagfs("queue", "pause", "nosuch").exits(0).in_one_line().says("nosuch is paused, but nothing waits")
+    home.dagfs("enqueue", "plain", "--queue", "nosuch").exits(0)
+    assert not home.dagfs("queue", "pause", "nosuch").exits(0).err
+    for name in ("../x", "a b", ""):
+        home.dagfs("queue", "pause", name).exits(2).in_one_line().says("cannot name a queue")
+    home.dagfs("queue", "resume", "../x").exits(7).in_one_line()
+    home.dagfs("queue", "resume", "nosuch").exits(0)
+
+
 def test_a_queued_run_begins_where_its_profile_says(home: Home) -> None:
     home.dag("job", 'steps:\n  - name: work\n    command: echo "$PLACE" >> $DAG_DESK/done\n')
     home.settings("profiles:\n  there: {work: {env: {PLACE: there}}}\n")

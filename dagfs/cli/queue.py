@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from dagfs.cli.command import Command, add_json
 from dagfs.cli.output import visible
@@ -10,8 +11,13 @@ from dagfs.cli.pause import ledger_of
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import current_actor, now
-from dagfs.errors import ExitCode, NotFound, NothingToDo, UsageError
+from dagfs.engine.reading import reading_options
+from dagfs.errors import DagfsError, ExitCode, NotFound, NothingToDo, UsageError
 from dagfs.model.timespan import ago
+from dagfs.spec.names import wrong_dag_name
+from dagfs.spec.parse import Options, parse
+from dagfs.spec.schedule import can_name_queue
+from dagfs.store import dags
 from dagfs.store.ledger import Ledger
 from dagfs.store.waiting import Queue
 
@@ -48,8 +54,10 @@ def run(command: Command) -> int:
             _remove(queue, name)
         elif options.action == "requeue":
             queue.requeue(name)
+        elif options.action == "resume":
+            _resume(ledger_of(home), name)
         else:
-            _hold(ledger_of(home), name, options.action)
+            _pause(command, home, queue, name)
     return ExitCode.DONE
 
 
@@ -59,11 +67,35 @@ def _remove(queue: Queue, run_id: str) -> None:
     queue.remove(run_id)
 
 
-def _hold(ledger: Ledger, name: str, action: str) -> None:
-    if action == "pause":
-        ledger.pause(f"queue:{name}", str(current_actor()), "")
-    elif not ledger.resume(f"queue:{name}"):
+def _resume(ledger: Ledger, name: str) -> None:
+    if not ledger.resume(f"queue:{name}"):
         raise NothingToDo(f"the queue {name} is not paused")
+
+
+def _pause(command: Command, home: Home, queue: Queue, name: str) -> None:
+    if not can_name_queue(name) and wrong_dag_name(name):
+        raise UsageError(f"{name!r} cannot name a queue", hint="use letters, digits, _ . and -")
+    ledger_of(home).pause(f"queue:{name}", str(current_actor()), "")
+    if not _is_used(home, queue, name):
+        told = f"{name} is paused, but nothing waits in a queue of that name, and no DAG has it"
+        command.output.say(told, style="yellow")
+
+
+def _is_used(home: Home, queue: Queue, name: str) -> bool:
+    """Whether somebody ever spoke of it: a run that waits, dagfs.yaml, or a DAG."""
+    if name in dict(home.settings.queues) or any(entry.place == name for entry in queue.entries()):
+        return True
+    options = reading_options(home)
+    return any(name == _place(path, options) for path in dags.names(home.paths))
+
+
+def _place(path: Path, options: Options) -> str:
+    """The queue that a DAG's runs wait in; a broken file goes by its own name."""
+    try:
+        dag = parse(dags.read(path), str(path), options=options).dag
+    except DagfsError:
+        return path.stem
+    return (dag.queue or dag.name) if dag else path.stem
 
 
 def _list(command: Command, home: Home, queue: Queue) -> int:
