@@ -103,6 +103,18 @@ def test_a_number_that_would_mean_none_is_refused(home: Home, words: str) -> Non
     home.dagfs(*words.split()).exits(2).in_one_line()
 
 
+def test_a_span_that_runs_backwards_is_refused_by_its_option(home: Home) -> None:
+    home.dag("ok", "steps: [{name: a, run: 'true'}]")
+    home.dagfs("run", "ok").exits(0)
+    for words, told in (
+        ("clean --keep -3d", "--keep -3d: expected days"),
+        ("runs --since -3d", "--since -3d: not a time"),
+        ("wait @ --timeout -1.5h", "--timeout -1.5h: not a span of time"),
+    ):
+        home.dagfs(*words.split()).exits(2).in_one_line().says(told)
+    assert len(home.dagfs("runs", "-1").out.split()) == 1
+
+
 def test_what_a_list_was_narrowed_to_is_told_apart_from_an_empty_home(home: Home) -> None:
     home.dag("ok", "steps: [{name: a, run: 'true'}]")
     home.dagfs("ls", "--tag", "nope").exits(0).says("no DAG like that")

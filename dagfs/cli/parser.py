@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import NoReturn
@@ -11,6 +12,8 @@ from typing import NoReturn
 from dagfs.errors import UsageError
 from dagfs.model.spelling import get_close_matches
 
+_NEGATIVE = re.compile(r"-\d[\d.a-z]*[smhdw]")
+"""A span of time that runs backwards: argparse takes it for options."""
 _COLORS = ("auto", "always", "never")
 
 
@@ -82,8 +85,19 @@ def parse_words(
     place = words.index("--") if "--" in words else len(words)
     # No word of a command line can hold a NUL.
     behind = [f"\0{word}" if word.startswith("-") else word for word in words[place + 1 :]]
-    options = parser.parse_intermixed_args([*words[:place], *behind], given)
+    options = parser.parse_intermixed_args([*_joined(words[:place]), *behind], given)
     return argparse.Namespace(**{name: _bare(value) for name, value in vars(options).items()})
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """`--keep -3d` as `--keep=-3d`, so that whoever reads the option can say what is wrong with it."""
+    found: list[str] = []
+    for word in words:
+        if _NEGATIVE.fullmatch(word) and found and found[-1].startswith("--"):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _bare(value: object) -> object:
