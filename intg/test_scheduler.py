@@ -336,6 +336,23 @@ def test_files_start_runs_once_each(home: Home) -> None:
     finish(scheduler)
 
 
+def test_links_in_circles_and_the_whole_disk_keep_nobody_waiting(home: Home) -> None:
+    inbox = home.path / "inbox"
+    inbox.mkdir()
+    for name in "abc":
+        (inbox / name).symlink_to(".")
+    home.dag("circles", f'watch: "inbox/**/*.csv"\n{STEPS}')
+    home.dag("everything", f'watch: "/**/*.csv"\n{STEPS}')
+    scheduler = at_work(home)
+    seen = home.path / "runs/.scheduler/seen"
+    eventually(lambda: list(seen.iterdir()), "the end of the first pass of one")
+    home.dag("clock", f'schedule: {{at: "{soon()}"}}\n{STEPS}')
+    (inbox / "new.csv").touch()
+    began = lambda: {run["dag"] for run in home.dagfs("runs", "--json").json}  # noqa: E731
+    eventually(lambda: began() >= {"circles", "clock"}, "a run of each")
+    finish(scheduler)
+
+
 def test_queued_runs_start_when_there_is_room(home: Home) -> None:
     home.dag("slow", "steps:\n  - name: work\n    command: echo $DAG_RUN_ID >> $DAG_DESK/done\n")
     for place in range(3):

@@ -46,6 +46,11 @@ class Chores:
         self._next_look = self._next_runs = self._next_all = 0.0
         self._next_clean = time.monotonic() + _FIRST_CLEAN_SEC
 
+    @property
+    def pause(self) -> float:
+        """In how many seconds it is time for the next one."""
+        return max(0.0, self._next_look - time.monotonic())
+
     def do(self) -> None:
         """Whatever it is time for."""
         moment, dags = time.monotonic(), self._shelf.dags.values()
@@ -64,14 +69,19 @@ class Chores:
 
     def _look_for_files(self) -> None:
         paused = self._ledger.paused()
-        for dag in list(self._shelf.dags.values()):
-            if dag.schedule.watch and dag.text and not dag.schedule.suspend and dag.name not in paused:
-                for job in self._inbox.new_files(dag):
-                    # Not before its run exists: who comes next would never start it.
-                    if self._scheduler.is_dealt_with(job.run):
-                        self._inbox.had(dag, job)
-                    else:
-                        self._scheduler.submit(job)
+        watching = [
+            dag
+            for dag in self._shelf.dags.values()
+            if dag.schedule.watch and dag.text and not dag.schedule.suspend and dag.name not in paused
+        ]
+        for dag, job in self._inbox.new_files(watching):
+            # Not before its run exists: who comes next would never start it.
+            if self._scheduler.is_dealt_with(job.run):
+                self._inbox.had(dag, job)
+            else:
+                self._scheduler.submit(job)
+        rest = self._inbox.rest_sec
+        self._next_look = time.monotonic() + (rest if self._inbox.is_behind else max(LOOK_SEC, rest))
 
     def _look_at_runs(self, moment: float) -> None:
         policies = {dag.name: dag for dag in self._shelf.dags.values() if dag.retry_policy.limit}

@@ -213,7 +213,7 @@ class Service:
 
     def _pause(self, wake: datetime | None) -> float:
         """Never long, so that a clock that was set, or a machine that slept, is noticed soon."""
-        pause = LOOK_SEC
+        pause = min(LOOK_SEC, self._chores.pause)
         if self._systemd.watchdog_sec:
             pause = min(pause, self._systemd.watchdog_sec / 3)
         if wake is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from dagfs.scheduler.inbox import Inbox
-from dagfs.scheduler.shelf import Shelf
+from dagfs.scheduler.job import Job
+from dagfs.scheduler.shelf import Shelf, Shelved
 from dagfs.scheduler.watch import Watcher, remote_kind
 from dagfs.spec.parse import Options
 from dagfs.store.files import Disk
@@ -166,23 +168,22 @@ def test_a_file_counts_once_it_stands_still(home: HomePaths, tmp_path: Path, clo
     each = dag("load", cron(watch=("in/*.csv",)))
     (tmp_path / "in").mkdir()
     write_in(tmp_path, "old.csv", 1000)
-    inbox = Inbox(home, ledger, clock)
-    assert not list(inbox.new_files(each))
+    inbox = Inbox(home, ledger, clock, Pace())
+    assert not new_files(inbox, each)
     path = write_in(tmp_path, "new.csv", 100)
     write_in(tmp_path, "new.txt", 100)
-    assert not list(inbox.new_files(each))
-    (job,) = inbox.new_files(each)
+    assert not new_files(inbox, each)
+    (job,) = new_files(inbox, each, had=True)
     assert job.params == (("file", str(path)),)
-    inbox.had(each, job)
-    assert not list(inbox.new_files(each))
-    assert not list(Inbox(home, ledger, clock).new_files(each))
+    assert not new_files(inbox, each)
+    assert not new_files(Inbox(home, ledger, clock, Pace()), each)
     write_in(tmp_path, "new.csv", 50)
-    list(inbox.new_files(each))
-    (again,) = inbox.new_files(each)
+    new_files(inbox, each)
+    (again,) = new_files(inbox, each)
     assert again.run != job.run
     write_in(tmp_path, "young.csv", 0.2)
-    list(inbox.new_files(each))
-    assert [found.params[0][1] for found in inbox.new_files(each)] == [str(path)]
+    new_files(inbox, each)
+    assert [found.params[0][1] for found in new_files(inbox, each)] == [str(path)]
 
 
 @pytest.mark.parametrize("pattern", ["**/*.csv", "runs/in/*.csv", "link/**", "{home}/**/*.csv"])
@@ -198,14 +199,122 @@ def test_what_lies_with_the_runs_starts_none(
     (tmp_path / "in").mkdir()
     (elsewhere / "in").mkdir()
     each = dag("load", cron(watch=(pattern.format(home=tmp_path),)))
-    inbox = Inbox(home, ledger, clock)
-    list(inbox.new_files(each))
+    inbox = Inbox(home, ledger, clock, Pace())
+    new_files(inbox, each)
     mine = write_in(tmp_path, "new.csv", 100)
     write_in(elsewhere, "log.csv", 100)
-    list(inbox.new_files(each))
-    found = {job.params[0][1] for job in inbox.new_files(each)}
+    new_files(inbox, each)
+    found = {job.params[0][1] for job in new_files(inbox, each)}
     assert found <= {str(mine)}
     assert bool(found) == ("**/*" in pattern)
+
+
+def test_a_look_is_broken_off_and_goes_on_where_it_was(home: HomePaths, tmp_path: Path, clock: Clock) -> None:
+    inbox, ledger, pace = patient(home, clock)
+    large, small = dag("large", cron(watch=("in/**/*.csv",))), dag("small", cron(watch=("small/*.csv",)))
+    for place in range(200):
+        (tmp_path / f"in/{place}").mkdir(parents=True)
+    (tmp_path / "small").mkdir()
+    pace.step = 0.001
+    list(inbox.new_files([large, small]))
+    # The one is not through, and kept the other waiting for its turn alone.
+    assert inbox.is_behind
+    assert ledger.files_seen(large.key) is None
+    assert ledger.files_seen(small.key) == {}
+    assert inbox.rest_sec > 0.4
+    while inbox.is_behind:
+        list(inbox.new_files([large, small]))
+    assert ledger.files_seen(large.key) == {}
+    pace.step = 0
+    path = write_in(tmp_path, "199/new.csv", 100)
+    new_files(inbox, large)
+    assert [job.params for job in new_files(inbox, large)] == [(("file", str(path)),)]
+    assert inbox.rest_sec == 0
+
+
+def test_what_comes_while_a_first_pass_goes_on_is_new(home: HomePaths, tmp_path: Path) -> None:
+    inbox, _, pace = patient(home, Clock(time.time() - 60))
+    each = dag("large", cron(watch=("in/**/*.csv",)))
+    for place in range(200):
+        (tmp_path / f"in/{place}").mkdir(parents=True)
+    pace.step = 0.001
+    new_files(inbox, each)
+    assert inbox.is_behind
+    inbox._clock = time.time
+    paths = {str(write_in(tmp_path, f"{place}/new.csv", 100)) for place in range(200)}
+    found: set[str] = set()
+    for _ in range(400):
+        found |= {job.params[0][1] for job in new_files(inbox, each, had=True)}
+    assert found == paths
+
+
+def test_starts_that_take_long_are_spread_over_looks(home: HomePaths, tmp_path: Path, clock: Clock) -> None:
+    inbox, ledger, pace = patient(home, clock)
+    (tmp_path / "in").mkdir()
+    each = dag("load", cron(watch=("in/*.csv",)))
+    new_files(inbox, each)
+    paths = [str(write_in(tmp_path, f"{place}.csv", 100)) for place in range(9)]
+    new_files(inbox, each)
+    found: list[str] = []
+    for count in (3, 6, 9):
+        for dag_of_it, job in inbox.new_files([each]):
+            pace.now += 0.02
+            inbox.had(dag_of_it, job)
+            found.append(job.params[0][1])
+        assert len(ledger.files_seen(each.key) or ()) == count
+    assert found == paths
+    assert not inbox.is_behind
+
+
+def test_a_pass_that_takes_long_is_told_of_once(home: HomePaths, tmp_path: Path, clock: Clock) -> None:
+    inbox, ledger, pace = patient(home, clock)
+    each = dag("large", cron(watch=("in/**/*.csv",)))
+    for place in range(100):
+        (tmp_path / f"in/{place}").mkdir(parents=True)
+    pace.step = 1
+    for _ in range(300):
+        new_files(inbox, each)
+    (note,) = ledger.notes()
+    assert note["event"] == "slow_watch"
+    assert note["dag"] == "large"
+    assert note["watch"] == "in/**/*.csv"
+    assert 0 < note["folders"] < 100
+
+
+def test_other_patterns_are_another_pass(home: HomePaths, tmp_path: Path, clock: Clock) -> None:
+    inbox, _, _ = patient(home, clock)
+    (tmp_path / "in").mkdir()
+    new_files(inbox, dag("load", cron(watch=("in/*.csv",))))
+    path = write_in(tmp_path, "new.txt", 100)
+    other = dag("load", cron(watch=("in/*.txt",)))
+    new_files(inbox, other)
+    assert [job.params[0][1] for job in new_files(inbox, other)] == [str(path)]
+
+
+class Pace:
+    """A clock that goes on by a step with each look at it."""
+
+    def __init__(self) -> None:
+        self.now = self.step = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def patient(home: HomePaths, clock: Clock) -> tuple[Inbox, Ledger, Pace]:
+    ledger, pace = Ledger(Disk(), home.scheduler, lambda: utc("2026-01-01")), Pace()
+    ledger.prepare()
+    return Inbox(home, ledger, clock, pace), ledger, pace
+
+
+def new_files(inbox: Inbox, each: Shelved, *, had: bool = False) -> list[Job]:
+    found = []
+    for dag_of_it, job in inbox.new_files([each]):
+        found.append(job)
+        if had:
+            inbox.had(dag_of_it, job)
+    return found
 
 
 def write_in(folder: Path, name: str, age: float) -> Path:
