@@ -278,6 +278,38 @@ def test_a_run_of_a_file_outside_of_the_home(home: Home) -> None:
     assert home.log("a").strip() == str(path.parent)
 
 
+def test_a_dag_is_taken_by_the_name_that_lists_show(home: Home) -> None:
+    home.dag("t", f"name: topname\nschedule: '0 5 * * *'\n{OK}")
+    home.dagfs("ls").exits(0).says("topname")
+    home.dagfs("run", "topname", "--id", "r1").exits(0)
+    home.dagfs("runs", "topname", "-1").exits(0).says("r1")
+    home.dagfs("enqueue", "topname").exits(0)
+    home.dagfs("next", "topname", "-n", "1").exits(0).says("topname")
+    home.dagfs("backfill", "topname", "--from", "2026-01-01", "--to", "2026-01-01", "-n").exits(0)
+    for verb in ("validate", "graph", "clean"):
+        home.dagfs(verb, "topname").exits(0)
+    home.dagfs("pause", "topname").exits(0).says("topname is paused; `dagfs resume topname` ends that")
+    home.dagfs("resume", "topname").exits(0)
+    home.dagfs("run", "topnam").exits(4).in_one_line().says("there is no DAG 'topnam'")
+
+
+def test_a_name_that_two_files_have_must_be_told_apart_only_where_it_matters(home: Home) -> None:
+    for folder in ("x", "y"):
+        (home.path / "dags" / folder).mkdir(parents=True)
+    home.dag("x/one", f"name: dup\n{OK}")
+    home.dag("y/two", f"name: dup\n{OK}")
+    home.dag("x/same", OK)
+    home.dag("y/same", OK)
+    told = "'dup' is the name of 2 files: x/one.yaml, y/two.yaml; say which"
+    for verb in ("run", "enqueue", "next", "graph"):
+        home.dagfs(verb, "dup").exits(2).in_one_line().says(told)
+    for name in ("dup", "same"):
+        home.dagfs("clean", name).exits(0)
+        home.dagfs("pause", name).exits(0).says(f"{name} is paused")
+        home.dagfs("resume", name).exits(0)
+    home.dagfs("run", "same").exits(2).says("could be 2 DAGs")
+
+
 def test_help_is_there_for_every_verb(home: Home) -> None:
     verbs = [
         line.split()[0] for line in home.dagfs("--help").exits(0).out.splitlines() if line.startswith("  ")

@@ -12,6 +12,7 @@ from dagfs.cli.output import SYMBOLS, visible
 from dagfs.cli.place import root
 from dagfs.cli.spectext import LARGEST
 from dagfs.engine.drawing import Subject, graph_data, sketch_of, subject_of_run
+from dagfs.engine.finding import find_dag
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.reading import reading_options
 from dagfs.errors import ExitCode, NotFound
@@ -91,7 +92,7 @@ def _find(command: Command) -> Subject:
         return _parsed(home, shown(Path(word)), dags.read(Path(word)))
     home = read_home(root(command))
     try:
-        path = dags.find(home.paths, word)
+        path = find_dag(home, word)
     except NotFound as no_dag:
         try:
             return subject_of_run(home.store, home.store.find(word))

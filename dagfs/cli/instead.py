@@ -9,8 +9,8 @@ import os
 from dagfs.cli.command import Command
 from dagfs.cli.parser import new_parser, parse_words
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.finding import find_dag
 from dagfs.errors import Refused, UsageError
-from dagfs.store import dags
 
 VARIABLE = "DAGFS_RETRY_RUN_ID"
 
@@ -28,7 +28,7 @@ def go_on(command: Command, engine: Engine, run_id: str) -> int:
             f"with {VARIABLE} there is no new run to name, or to give other words",
             hint=f"unset {VARIABLE}, or use `dagfs retry {run_id}`",
         )
-    path = dags.find(engine.home.paths, options.dag)
+    path = find_dag(engine.home, options.dag)
     run = engine.home.store.load(engine.home.store.find(run_id))
     _require_same_file(run.id, run.header.source, str(path))
     words = ["--spec", str(path), *(f"--param={each}" for each in options.param)]

@@ -10,6 +10,7 @@ from typing import Any
 from dagfs.cli.command import Command, add_json, at_least, shown
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
+from dagfs.engine.finding import find_dag
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import now
 from dagfs.engine.moment import moment_of
@@ -58,7 +59,7 @@ def run(command: Command) -> int:
 def _wanted(command: Command, home: Home) -> Iterator[tuple[Path, Dag]]:
     options = reading_options(home)
     if command.options.dag:
-        path = dags.find(home.paths, command.options.dag)
+        path = find_dag(home, command.options.dag)
         reading = parse(dags.read(path), shown(path), options=options)
         if reading.dag is None:
             raise SpecError(reading.errors)

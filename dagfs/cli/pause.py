@@ -7,10 +7,11 @@ import argparse
 from dagfs.cli.command import Command
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
+from dagfs.engine.finding import files_named
 from dagfs.engine.home import Home, read_home
 from dagfs.engine.location import current_actor, now
 from dagfs.engine.reading import reading_options
-from dagfs.errors import ExitCode
+from dagfs.errors import ExitCode, NotFound, UsageError
 from dagfs.spec.parse import parse
 from dagfs.store import dags
 from dagfs.store.ledger import Ledger
@@ -47,7 +48,15 @@ def ledger_of(home: Home) -> Ledger:
 
 
 def dag_name(home: Home, word: str) -> str:
-    """The name of the DAG that a word means; a broken file goes by its own. NotFound."""
-    path = dags.find(home.paths, word)
+    """The name of the DAG that a word means, however many files have it. NotFound, UsageError.
+
+    A broken file goes by its own.
+    """
+    try:
+        path = dags.find(home.paths, word)
+    except (NotFound, UsageError):
+        if any(files_named(home, word)):
+            return word
+        raise
     reading = parse(dags.read(path), str(path), options=reading_options(home))
     return reading.dag.name if reading.dag else path.stem

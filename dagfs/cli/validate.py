@@ -11,6 +11,7 @@ from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.opened import opened
 from dagfs.cli.spectext import LARGEST
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.finding import find_dag
 from dagfs.engine.namesakes import HINT, namesakes
 from dagfs.engine.reading import reading_options
 from dagfs.engine.scrutiny import more_problems
@@ -51,7 +52,7 @@ def run(command: Command) -> int:
             continue
         problems = [*reading.problems, *more_problems(engine, reading, _folder(engine, name), label)]
         if reading.dag and name != "-":
-            problems += _shared_name(engine, dags.find(engine.home.paths, name), reading.dag.name, label)
+            problems += _shared_name(engine, find_dag(engine.home, name), reading.dag.name, label)
         found += problems
         notes += reading.remarks
         if not command.options.json:
@@ -80,7 +81,7 @@ def _read(command: Command, engine: Engine, name: str) -> tuple[str, Reading]:
     if name == "-":
         label, data = "<stdin>", sys.stdin.buffer.read(LARGEST + 1)
     else:
-        path = dags.find(engine.home.paths, name)
+        path = find_dag(engine.home, name)
         label, data = shown(path), dags.read(path)
     options = reading_options(
         engine.home,
@@ -93,7 +94,7 @@ def _read(command: Command, engine: Engine, name: str) -> tuple[str, Reading]:
 
 def _folder(engine: Engine, name: str) -> Path:
     """Where the relative paths of a spec start."""
-    return Path.cwd() if name == "-" else dags.find(engine.home.paths, name).resolve().parent
+    return Path.cwd() if name == "-" else find_dag(engine.home, name).resolve().parent
 
 
 def _tell(command: Command, label: str, reading: Reading, problems: list[Problem]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dagfs import __version__
 from dagfs.engine.bootstrap import Engine
+from dagfs.engine.finding import find_dag
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.moment import utc_text
 from dagfs.engine.operations import Captured, RunRequest, own, require_compatible, require_dag
@@ -18,7 +19,6 @@ from dagfs.model.run import Run
 from dagfs.model.value import replace
 from dagfs.planning.answers import Answers
 from dagfs.spec.parse import read
-from dagfs.store import dags
 from dagfs.store.forking import fork
 from dagfs.store.layout import new_run_id, valid_run_id
 
@@ -83,7 +83,7 @@ def planned(engine: Engine, request: RunRequest) -> Dag:
     """The DAG that a request would run. SpecError."""
     spec = request.captured
     if spec is None:
-        path = dags.find(engine.home.paths, request.dag)
+        path = find_dag(engine.home, request.dag)
         return require_dag(engine, str(path))[2]
     return read(spec.text, spec.source, options=spec.options)
 

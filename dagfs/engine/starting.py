@@ -13,6 +13,7 @@ from dagfs.engine.carriage import Result, carry, own
 from dagfs.engine.chronicle import Observer
 from dagfs.engine.confidential import unlocked
 from dagfs.engine.environment import value_digests
+from dagfs.engine.finding import find_dag
 from dagfs.engine.fitness import executor_errors
 from dagfs.engine.location import current_actor, new_token, now
 from dagfs.engine.moment import utc_text
@@ -88,7 +89,7 @@ class Design:
 
 def read_dag(engine: Engine, name: str, dialect: str = "") -> tuple[Path, bytes, Reading]:
     """A DAG file by name or path: where it is, its bytes, and what came of reading it."""
-    path = dags.find(engine.home.paths, name)
+    path = find_dag(engine.home, name)
     data = dags.read(path)
     return path, data, parse(data, str(path), options=_options(engine, dialect))
 
@@ -99,7 +100,7 @@ def _options(engine: Engine, dialect: str) -> Options:
 
 def _from_file(engine: Engine, request: RunRequest) -> Captured:
     """A DAG file as it is now, with this home's settings."""
-    path = dags.find(engine.home.paths, request.dag)
+    path = find_dag(engine.home, request.dag)
     return captured_text(engine, path, dags.read(path), request.dialect)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dagfs.engine.finding import find_dag_inside
 from dagfs.engine.view import View
 from dagfs.errors import NotFound
 from dagfs.model.run import Attempt
-from dagfs.store import dags
 from dagfs.store.layout import RunPaths, StepPaths
 from dagfs.web.address import found_run
 from dagfs.web.api.operation import Call, Parameter
@@ -54,7 +54,7 @@ def view_of(call: Call) -> View:
 
 def dag_of(call: Call, name: str = "") -> Path:
     """The DAG file of a call's address, or of that name. NotFound, UsageError."""
-    return dags.find_inside(call.site.home.paths, name or str(call["dag"]))
+    return find_dag_inside(call.site.home, name or str(call["dag"]))
 
 
 def attempt_of(call: Call, view: View) -> Attempt:
