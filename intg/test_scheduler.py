@@ -336,6 +336,56 @@ def test_files_start_runs_once_each(home: Home) -> None:
     finish(scheduler)
 
 
+POOR = "setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search"
+"""Modes hold for root too."""
+
+
+def poorly(home: Home, words: str) -> str:
+    """What a command says and its exit code, called by one who may read only what modes allow."""
+    poor = POOR if os.geteuid() == 0 else ""
+    return home.shell(f"{poor} dagfs {words} 2>&1 && echo exit 0 || echo exit $?")
+
+
+def test_what_may_not_be_read_is_named_and_hides_nothing_else(home: Home) -> None:
+    for name, hour in (("a", 5), ("b", 6)):
+        home.dag(name, f"schedule: '0 {hour} * * *'\n{STEPS}")
+    (home.path / "dags/a.yaml").chmod(0)
+    for words in ("ls", "next", "validate"):
+        said = poorly(home, words)
+        assert "a.yaml: Permission denied" in said
+        assert "b" in said.replace("a.yaml", "")
+    assert "exit 0" in poorly(home, "ls")
+    assert "1 of 2 cannot be read" in poorly(home, "doctor")
+    (home.path / "dags/b.yaml").chmod(0)
+    assert "exit 74" in poorly(home, "next")
+    (home.path / "dags").chmod(0)
+    for words in ("ls", "next", "ls -1", "validate", "run a"):
+        said = poorly(home, words)
+        assert "Permission denied" in said
+        assert "exit 74" in said
+    assert "cannot list" in poorly(home, "doctor")
+    (home.path / "dags").chmod(0o700)
+
+
+def test_a_scheduler_goes_on_with_what_it_may_not_read_any_more(home: Home) -> None:
+    home.dag("a", f"schedule: '0 5 * * *'\n{STEPS}")
+    poor = POOR if os.geteuid() == 0 else ""
+    pid = int(home.shell(f"{poor} dagfs scheduler > /dev/null 2>&1 & echo $!"))
+    eventually(lambda: status(home).get("schedules") == 1, "the schedule")
+    (home.path / "dags").chmod(0)
+    os.kill(pid, signal.SIGHUP)
+    found = eventually(lambda: status(home)["errors"], "word of it")
+    assert "Permission denied" in found["dags/"]
+    assert status(home)["schedules"] == 1
+    (home.path / "dags").chmod(0o700)
+    os.kill(pid, signal.SIGHUP)
+    eventually(lambda: not status(home)["errors"], "the end of it")
+    log = home.dagfs("scheduler", "--log", "9", "--json").events
+    assert [line["file"] for line in log if line["event"] == "dag_error"] == ["dags/"]
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: status(home)["stopped"], "its end")
+
+
 def test_links_in_circles_and_the_whole_disk_keep_nobody_waiting(home: Home) -> None:
     inbox = home.path / "inbox"
     inbox.mkdir()

@@ -11,7 +11,7 @@ from dagfs.cli.command import Command, add_json, shown
 from dagfs.cli.output import visible
 from dagfs.cli.place import root
 from dagfs.engine.home import Home, read_home
-from dagfs.engine.listing import add_last_runs, dag_reader
+from dagfs.engine.listing import add_last_runs, dag_reader, nothing_readable
 from dagfs.engine.location import now
 from dagfs.engine.namesakes import HINT, namesakes
 from dagfs.errors import ExitCode
@@ -35,12 +35,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     home, output = read_home(root(command)), command.output
-    found = [each for each in map(dag_reader(home, shown), dags.names(home.paths)) if _wanted(command, each)]
+    unread = dags.Unread()
+    paths = dags.names(home.paths, unread)
+    found = [each for each in map(dag_reader(home, shown), paths) if _wanted(command, each)]
+    for error in unread.values():
+        output.say(visible(error.message), style="red")
     if command.options.names and not command.options.json:
         for each in found:
             output.line(each["name"])
-        return ExitCode.DONE
-    add_last_runs(home, found)
+    else:
+        add_last_runs(home, found)
+        _show(command, home, found)
+    return ExitCode.IO_ERROR if nothing_readable(paths, unread) else ExitCode.DONE
+
+
+def _show(command: Command, home: Home, found: list[dict[str, Any]]) -> None:
+    output = command.output
     if command.options.json:
         output.json(found)
     elif not found:
@@ -49,7 +59,6 @@ def run(command: Command) -> int:
     else:
         output.table([_row(command, each, home.paths.base) for each in found])
         _tell_below(command, home, found)
-    return ExitCode.DONE
 
 
 def _tell_below(command: Command, home: Home, found: list[dict[str, Any]]) -> None:

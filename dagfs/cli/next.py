@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ from dagfs.cli.output import visible
 from dagfs.cli.place import root
 from dagfs.engine.finding import find_dag
 from dagfs.engine.home import Home, read_home
+from dagfs.engine.listing import nothing_readable
 from dagfs.engine.location import now
 from dagfs.engine.moment import moment_of
 from dagfs.engine.reading import reading_options
-from dagfs.errors import ExitCode, SpecError
+from dagfs.errors import DagfsError, ExitCode, SpecError
 from dagfs.model.dag import Dag
 from dagfs.scheduler.forecast import Coming, coming, note
-from dagfs.spec.parse import parse
+from dagfs.spec.parse import read
 from dagfs.store import dags
 from dagfs.store.files import Disk
 from dagfs.store.ledger import Ledger
@@ -46,33 +47,36 @@ def run(command: Command) -> int:
     home, options = read_home(root(command)), command.options
     since = moment_of(options.since, f"--from {options.since}") if options.since else now()
     paused = Ledger(Disk(), home.paths.scheduler, now).paused()
-    rows = coming(home, _wanted(command, home), since, options.n)
+    unread = dags.Unread()
+    paths = [] if options.dag else dags.names(home.paths, unread)
+    for error in unread.values():
+        command.output.say(visible(error.message), style="red")
+    wanted = _named(home, options.dag) if options.dag else _all(command, home, paths)
+    rows = coming(home, wanted, since, options.n)
     if options.json:
         command.output.json([row.as_data(paused) for row in rows])
     elif not rows:
-        command.output.say("nothing is scheduled")
+        command.output.say("nothing is scheduled" + (" in what can be read" if unread else ""))
     else:
         command.output.table([_row(row, paused) for row in rows])
-    return ExitCode.DONE
+    return ExitCode.IO_ERROR if nothing_readable(paths, unread) else ExitCode.DONE
 
 
-def _wanted(command: Command, home: Home) -> Iterator[tuple[Path, Dag]]:
+def _named(home: Home, word: str) -> Iterator[tuple[Path, Dag]]:
+    path = find_dag(home, word)
+    yield path, read(dags.read(path), shown(path), options=reading_options(home))
+
+
+def _all(command: Command, home: Home, paths: Iterable[Path]) -> Iterator[tuple[Path, Dag]]:
     options = reading_options(home)
-    if command.options.dag:
-        path = find_dag(home, command.options.dag)
-        reading = parse(dags.read(path), shown(path), options=options)
-        if reading.dag is None:
-            raise SpecError(reading.errors)
-        yield path, reading.dag
-        return
-    for path in dags.names(home.paths):
-        reading = parse(dags.read(path), shown(path), options=options)
-        if reading.dag is not None:
-            yield path, reading.dag
+    for path in paths:
+        try:
+            dag = read(dags.read(path), shown(path), options=options)
+        except DagfsError as error:
+            why = error.problems[0].message if isinstance(error, SpecError) else error.message
+            command.output.say(visible(f"{shown(path)} is left out: {why}"), style="yellow")
         else:
-            command.output.say(
-                visible(f"{shown(path)} is left out: {reading.errors[0].message}"), style="yellow"
-            )
+            yield path, dag
 
 
 def _row(row: Coming, paused: dict[str, Any]) -> list[str]:

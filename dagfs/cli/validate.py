@@ -15,7 +15,7 @@ from dagfs.engine.finding import find_dag
 from dagfs.engine.namesakes import HINT, namesakes
 from dagfs.engine.reading import reading_options
 from dagfs.engine.scrutiny import more_problems
-from dagfs.errors import ExitCode, Problem, SpecError
+from dagfs.errors import ExitCode, Problem, SpecError, StoreError
 from dagfs.spec.parse import Reading, parse
 from dagfs.store import dags
 
@@ -39,8 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(command: Command) -> int:
     engine = opened(command)
-    names = command.options.dags or [str(path) for path in dags.names(engine.home.paths)]
-    found: list[Problem] = []
+    unread = dags.Unread()
+    names = command.options.dags or [str(path) for path in dags.names(engine.home.paths, unread)]
+    found = [_unread(command, str(engine.home.paths.dags / key), error) for key, error in unread.items()]
     notes: list[Problem] = []
     for name in names:
         try:
@@ -49,6 +50,12 @@ def run(command: Command) -> int:
             found += error.problems
             if not command.options.json:
                 command.output.error(error)
+            continue
+        except StoreError as error:
+            # One of many is no reason to leave out the others.
+            if name in command.options.dags:
+                raise
+            found.append(_unread(command, name, error))
             continue
         problems = [*reading.problems, *more_problems(engine, reading, _folder(engine, name), label)]
         if reading.dag and name != "-":
@@ -60,6 +67,12 @@ def run(command: Command) -> int:
     if command.options.json:
         command.output.json([_as_data(problem) for problem in (*found, *notes)])
     return ExitCode.SPEC_INVALID if _is_bad(command, found) else ExitCode.DONE
+
+
+def _unread(command: Command, name: str, error: StoreError) -> Problem:
+    if not command.options.json:
+        command.output.error(error)
+    return Problem(shown(Path(name)), 0, 0, error.message, error.hint)
 
 
 def _is_bad(command: Command, problems: Iterable[Problem]) -> bool:

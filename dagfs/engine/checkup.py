@@ -25,6 +25,7 @@ from dagfs.engine.settings import Settings
 from dagfs.errors import DagfsError, SpecError
 from dagfs.hooks.manager import Plugin
 from dagfs.model.value import frozen
+from dagfs.store import dags
 from dagfs.store.files import Disk
 from dagfs.store.layout import HomePaths, stages
 from dagfs.store.locks import try_out
@@ -214,6 +215,19 @@ def _open_folders(paths: HomePaths, group: bool) -> Iterator[Check]:
             yield Check("permissions", Level.WARNING, message, hint)
 
 
+def _dags(patient: Patient) -> Iterator[Check]:
+    unread = dags.Unread()
+    paths = [patient.paths.dags / key for key, _ in dags.entries(patient.paths, unread)]
+    for error in unread.values():
+        yield Check("DAG files", Level.PROBLEM, error.message, error.hint or "")
+    closed = [path for path in paths if not os.access(path, os.R_OK)]
+    if closed:
+        message = f"{len(closed)} of {len(paths)} cannot be read by you ({os.getuid()}), such as {closed[0]}"
+        yield Check("DAG files", Level.PROBLEM, message, "look at their owners and modes")
+    elif not unread:
+        yield Check("DAG files", Level.OK, f"{len(paths)}, and all can be read" if paths else "none yet")
+
+
 def _space(patient: Patient) -> Iterator[Check]:
     info = os.statvfs(patient.nearest)
     free, inodes = info.f_bavail * info.f_frsize, info.f_favail
@@ -345,6 +359,7 @@ _CHECKS: Mapping[str, Callable[[Patient], Iterator[Check]]] = {
     "home": _home,
     "store": _store,
     "permissions": _permissions,
+    "DAG files": _dags,
     "space": _space,
     "file system": _file_system,
     "locks": _locks,

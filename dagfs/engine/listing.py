@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from dagfs.engine.home import Home
 from dagfs.engine.reading import reading_options
+from dagfs.errors import DagfsError
+from dagfs.model.dag import Dag
 from dagfs.spec.parse import parse
 from dagfs.store import dags
 
@@ -17,19 +20,30 @@ def dag_reader(home: Home, label: Callable[[Path], str] = str) -> Callable[[Path
     options = reading_options(home)
 
     def read(path: Path) -> dict[str, Any]:
-        reading = parse(dags.read(path), label(path), options=options)
-        dag = reading.dag
-        return {
-            "name": dag.name if dag else path.stem,
-            "file": str(path),
-            "description": dag.description if dag else "",
-            "tags": list(dag.tags) if dag else [],
-            "steps": len(dag.steps) if dag else 0,
-            "error": str(reading.errors[0]) if reading.errors else None,
-            "last": None,
-        }
+        try:
+            reading = parse(dags.read(path), label(path), options=options)
+        except DagfsError as error:
+            return _row(path, None, str(error).splitlines()[0])
+        return _row(path, reading.dag, str(reading.errors[0]) if reading.errors else None)
 
     return read
+
+
+def _row(path: Path, dag: Dag | None, error: str | None) -> dict[str, Any]:
+    return {
+        "name": dag.name if dag else path.stem,
+        "file": str(path),
+        "description": dag.description if dag else "",
+        "tags": list(dag.tags) if dag else [],
+        "steps": len(dag.steps) if dag else 0,
+        "error": error,
+        "last": None,
+    }
+
+
+def nothing_readable(paths: Collection[Path], unread: Collection[str]) -> bool:
+    """Whether there is something, and none of it may be read. `unread` are folders that cannot be listed."""
+    return bool(paths or unread) and not any(os.access(path, os.R_OK) for path in paths)
 
 
 def add_last_runs(home: Home, rows: Iterable[dict[str, Any]]) -> None:

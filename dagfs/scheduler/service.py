@@ -94,6 +94,7 @@ class Service:
         self._next: datetime | None = None
         """When something is due next."""
         self._has_older = False
+        self._told_unread: set[str] = set()
         self._next_rescan = 0.0
         self._alive = -ALIVE_SEC
 
@@ -251,8 +252,17 @@ class Service:
         deadline = time.monotonic() + _SLICE_SEC
         enough = lambda: self._wishes.stop or time.monotonic() > deadline  # noqa: E731
         self._took(self.shelf.rescan(settled, enough, self._watcher.being_written()))
+        self._tell_unread()
         every = UNWATCHED_SEC if self._watcher.problem else RESCAN_SEC
         self._next_rescan = time.monotonic() + every
+
+    def _tell_unread(self) -> None:
+        unread = self.shelf.unread
+        for name in unread.keys() - self._told_unread:
+            known = any(f"dags/{key}".startswith(name) for key in self.shelf.dags)
+            self.ledger.note("dag_error", file=name, error=unread[name], last_good=known)
+        if unread.keys() != self._told_unread:
+            self._told_unread, self._alive = set(unread), -ALIVE_SEC
 
     def _notice_base(self) -> None:
         """Another base.yaml is another reading of every file. One that cannot be read leaves all as it is."""

@@ -6,18 +6,22 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dagfs.errors import DagfsError
+from dagfs.errors import DagfsError, StoreError
 from dagfs.model.dag import Dag, RetryPolicy
 from dagfs.model.schedule import Retention, Schedule
 from dagfs.spec.parse import Options, parse
 from dagfs.store import dags
+from dagfs.store.files import store_error
 from dagfs.store.layout import HomePaths
 
-Stamp = tuple[int, int, int]
-"""Inode, size and time of change: what tells one version of a file from the next."""
+Stamp = tuple[int, ...]
+"""Inode, size and times of change, that of owner and mode too: tells one version of a file from the next."""
+UNREAD: Stamp = (0,)
+"""Of a file that could not be read: it is tried again each time."""
 SETTLED_SEC = 2.0
 """A file found by chance that changed so recently may still be written."""
 
@@ -65,6 +69,8 @@ class Shelf:
         self._stale: set[str] = set()
         self.is_unfinished = False
         """The last look at all files was broken off."""
+        self.unread: Mapping[str, str] = {}
+        """What could not be looked at then, below the home, and why; what was known of it stays."""
 
     def rescan(
         self,
@@ -78,22 +84,24 @@ class Shelf:
         which it is known that they are being written. Once `enough` says so the rest is left as well, and
         `is_unfinished`.
         """
-        known_settled = {str(path) for path in settled}
+        known_settled, unread = {str(path) for path in settled}, dags.Unread()
         self.is_unfinished = False
         there: set[str] = set()
         changed: set[str] = set()
-        for key, entry in dags.entries(self._home):
+        for key, entry in dags.entries(self._home, unread):
             there.add(key)
             if entry.path in being_written:
                 continue
-            if self._look(key, entry, entry.path in known_settled):
+            if self._look(key, entry, entry.path in known_settled, unread):
                 changed.add(key)
                 if enough():
                     self.is_unfinished = True
                     return changed
         for key in self.dags.keys() - there:
-            del self.dags[key]
-            changed.add(key)
+            if not dags.is_unread(key, unread):
+                del self.dags[key]
+                changed.add(key)
+        self.unread = {f"dags/{key}": error.message for key, error in unread.items()}
         return changed
 
     def renew(self, options: Options) -> None:
@@ -108,11 +116,13 @@ class Shelf:
             key = str(path).removeprefix(f"{self._home.dags}/")
             if key.startswith("/") or not dags.is_dag_name(path.name):
                 continue
-            if path.is_file() and not path.is_symlink():
-                if self._look(key, path, settled=True):
+            # One that may not be looked at is for the next `rescan`.
+            with suppress(OSError):
+                if path.is_file() and not path.is_symlink():
+                    if self._look(key, path, settled=True, unread={}):
+                        changed.add(key)
+                elif self.dags.pop(key, None):
                     changed.add(key)
-            elif self.dags.pop(key, None):
-                changed.add(key)
         return changed
 
     @property
@@ -120,12 +130,17 @@ class Shelf:
         """A file is being written, as far as can be seen."""
         return bool(self._unsettled)
 
-    def _look(self, key: str, file: Path | os.DirEntry[str], settled: bool) -> bool:
+    def _look(
+        self, key: str, file: Path | os.DirEntry[str], settled: bool, unread: dict[str, StoreError]
+    ) -> bool:
         try:
             info = file.stat()
-        except OSError:
+        except FileNotFoundError:
             return False
-        stamp = (info.st_ino, info.st_size, info.st_mtime_ns)
+        except OSError as error:
+            unread[key] = store_error("look at", Path(file), error)
+            return False
+        stamp = (info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
         before = self.dags.get(key)
         if before is not None and before.stamp == stamp and key not in self._stale:
             self._unsettled.pop(key, None)
@@ -136,12 +151,12 @@ class Shelf:
             return False
         self._unsettled.pop(key, None)
         self._stale.discard(key)
-        self.dags[key] = read_file(key, Path(file), stamp, self._options, before)
-        return True
+        found = self.dags[key] = read_file(key, Path(file), stamp, self._options, before)
+        return found.stamp != UNREAD or found != before
 
     @property
     def errors(self) -> Mapping[str, str]:
-        return {key: each.error for key, each in self.dags.items() if each.error}
+        return {**self.unread, **{key: each.error for key, each in self.dags.items() if each.error}}
 
 
 def read_file(key: str, path: Path, stamp: Stamp, options: Options, before: Shelved | None) -> Shelved:
@@ -149,6 +164,8 @@ def read_file(key: str, path: Path, stamp: Stamp, options: Options, before: Shel
     try:
         data = dags.read(path)
         reading = parse(data, str(path), options=options)
+    except StoreError as error:
+        return _bad(key, path, UNREAD, before, error.message)
     except (DagfsError, OSError) as error:
         return _bad(key, path, stamp, before, str(error))
     except Exception as error:  # noqa: BLE001 - one poisonous file must never stop the others

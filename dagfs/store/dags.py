@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from dagfs.errors import NotFound, UsageError
+from dagfs.errors import NotFound, StoreError, UsageError
 from dagfs.model.spelling import get_close_matches
 from dagfs.store.capture import LARGEST_SPEC, too_large
 from dagfs.store.files import open_regular, store_error
@@ -17,26 +17,47 @@ _PIECE = 1 << 16
 SUFFIXES = (".yaml", ".yml")
 
 
-def names(home: HomePaths) -> list[Path]:
-    """Every DAG file below `dags/`, sorted. Hidden files, editors' files and links out of it are left out."""
-    return sorted(home.dags / key for key, _ in entries(home))
+Unread = dict[str, StoreError]
+"""What cannot be read, and why, by its path below `dags/`: folders end in a slash, `dags/` itself is ""."""
 
 
-def entries(home: HomePaths) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def names(home: HomePaths, unread: Unread | None = None) -> list[Path]:
+    """Every DAG file below `dags/`, sorted. Hidden files, editors' files and links out of it are left out.
+
+    Folders that cannot be listed are put into `unread`. StoreError where that is `dags/` itself.
+    """
+    unread = {} if unread is None else unread
+    found = sorted(home.dags / key for key, _ in entries(home, unread))
+    if "" in unread:
+        raise unread[""]
+    return found
+
+
+def entries(home: HomePaths, unread: Unread) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """The same, unsorted: their paths below `dags/`, and what the system knows of them already."""
-    return _below(home.dags, "", home.dags.resolve())
+    return _below(home.dags, "", home.dags.resolve(), unread)
 
 
-def _below(folder: str | Path, prefix: str, top: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def is_unread(key: str, unread: Collection[str]) -> bool:
+    """Whether a file, by its path below `dags/`, may be there unseen."""
+    return any(key.startswith(each) if not each or each.endswith("/") else key == each for each in unread)
+
+
+def _below(
+    folder: str | Path, prefix: str, top: Path, unread: Unread
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         found = list(os.scandir(folder))
-    except OSError:
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        unread[prefix] = store_error("list", folder, error)
         return
     for entry in found:
         name = entry.name
         if entry.is_dir(follow_symlinks=False):
             if not name.startswith("."):
-                yield from _below(entry.path, f"{prefix}{name}/", top)
+                yield from _below(entry.path, f"{prefix}{name}/", top, unread)
         elif is_dag_name(name) and _is_file(entry) and (not entry.is_symlink() or _within(entry, top)):
             yield f"{prefix}{name}", entry
 

@@ -124,7 +124,8 @@ class DagShelf:
         options = self._reading_options()
         there: set[str] = set()
         todo = []
-        for key, entry in dags.entries(self._home.paths):
+        unread = dags.Unread()
+        for key, entry in dags.entries(self._home.paths, unread):
             there.add(key)
             try:
                 info = entry.stat()
@@ -135,8 +136,9 @@ class DagShelf:
             if known is None or known.stamp != stamp:
                 todo.append((key, entry.path, stamp))
         for gone in self._facts.keys() - there:
-            del self._facts[gone]
-            self.version += 1
+            if not dags.is_unread(gone, unread):
+                del self._facts[gone]
+                self.version += 1
         self._todo = sorted(todo, reverse=True)
         self._options = options
 

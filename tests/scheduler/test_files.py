@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,58 @@ def test_odd_things_in_the_folder_hurt_nobody(home: HomePaths, shelf: Shelf, tmp
     assert set(shelf.dags) == {"bytes.yaml", "fine.yaml"}
     assert set(shelf.errors) == {"bytes.yaml"}
     assert shelf.look([home.dags / "outside.yaml", outside, home.dags / "fifo.yaml"]) == set()
+
+
+def closed(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
+    """Let these be refused, as modes cannot for root."""
+    names, scandir, opened = {str(path) for path in paths}, os.scandir, os.open
+
+    def refuse(path: Any) -> None:
+        if str(path) in names:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", lambda path: refuse(path) or scandir(path))
+    monkeypatch.setattr("os.open", lambda path, *more, **other: refuse(path) or opened(path, *more, **other))
+
+
+def test_what_cannot_be_listed_stays_as_it_was_and_is_told(
+    home: HomePaths, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.yaml", "sub/b.yaml", "sub.yaml"):
+        write(home, name, GOOD)
+    shelf.rescan()
+    for folder, left in ((home.dags / "sub", "dags/sub/"), (home.dags, "dags/")):
+        with monkeypatch.context() as patch:
+            closed(patch, folder)
+            assert shelf.rescan() == set()
+            assert shelf.errors == {left: f"cannot list {folder}: Permission denied"}
+            assert set(shelf.dags) == {"a.yaml", "sub/b.yaml", "sub.yaml"}
+        assert shelf.rescan() == set()
+        assert not shelf.errors
+    (home.dags / "a.yaml").unlink()
+    with monkeypatch.context() as patch:
+        closed(patch, home.dags / "sub")
+        assert shelf.rescan() == {"a.yaml"}
+
+
+def test_a_file_that_may_not_be_read_is_tried_again(
+    home: HomePaths, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(home, "a.yaml", GOOD)
+    with monkeypatch.context() as patch:
+        closed(patch, path)
+        assert shelf.rescan() == {"a.yaml"}
+        assert shelf.errors == {"a.yaml": f"cannot read {path}: Permission denied"}
+        # What is known is no news.
+        assert shelf.rescan() == set()
+    assert shelf.rescan() == {"a.yaml"}
+    assert not shelf.errors
+    path.chmod(0o600)
+    with monkeypatch.context() as patch:
+        closed(patch, path)
+        shelf.rescan()
+    assert shelf.errors
+    assert shelf.dags["a.yaml"].text == GOOD.encode()
 
 
 # -- events --------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from dagfs.errors import NotFound, UsageError
+from dagfs.errors import NotFound, StoreError, UsageError
 from dagfs.store import dags
 from dagfs.store.layout import HomePaths
 
@@ -53,6 +55,29 @@ def test_only_dag_files_are_listed(home: HomePaths, tmp_path: Path) -> None:
 
 def test_a_home_without_dags_has_none(tmp_path: Path) -> None:
     assert dags.names(HomePaths(tmp_path)) == []
+
+
+def test_folders_that_cannot_be_listed_are_named(home: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, scandir = {str(home.dags / "sub")}, os.scandir
+
+    def listed(path: str) -> object:
+        if str(path) in closed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", listed)
+    unread = dags.Unread()
+    assert len(dags.names(home, unread)) == 3
+    assert {key: error.message for key, error in unread.items()} == {
+        "sub/": f"cannot list {home.dags / 'sub'}: Permission denied"
+    }
+    assert dags.is_unread("sub/deep/c.yaml", unread)
+    assert not dags.is_unread("sub.yaml", unread)
+    closed.add(str(home.dags))
+    with pytest.raises(StoreError, match="cannot list"):
+        dags.names(home)
+    with pytest.raises(StoreError, match="cannot list"):
+        dags.find(home, "nothing")
 
 
 @pytest.mark.parametrize(

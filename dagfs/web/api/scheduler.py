@@ -10,11 +10,11 @@ from dagfs.engine.home import Home
 from dagfs.engine.location import now
 from dagfs.engine.moment import moment_of
 from dagfs.engine.reading import reading_options
-from dagfs.errors import SpecError
+from dagfs.errors import DagfsError
 from dagfs.model.dag import Dag
 from dagfs.scheduler.forecast import coming
 from dagfs.scheduler.pulse import standing
-from dagfs.spec.parse import parse
+from dagfs.spec.parse import read
 from dagfs.store import dags
 from dagfs.store.ledger import Ledger
 from dagfs.web.api.operation import Answer, Call, Parameter, get
@@ -48,11 +48,13 @@ def _wanted(call: Call) -> Iterator[tuple[Path, Dag]]:
     options = reading_options(home)
     chosen = [dag_of(call, call["dag"])] if call["dag"] else dags.names(home.paths)
     for path in chosen:
-        reading = parse(dags.read(path), str(path), options=options)
-        if reading.dag is not None:
-            yield path, reading.dag
-        elif call["dag"]:
-            raise SpecError(reading.errors)
+        try:
+            dag = read(dags.read(path), str(path), options=options)
+        except DagfsError:
+            if call["dag"]:
+                raise
+        else:
+            yield path, dag
 
 
 _INSTANT = {
