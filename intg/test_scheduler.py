@@ -49,6 +49,11 @@ def _is_at_work(home: Home, scheduler: Engine) -> bool:
     return bool(found["alive"] and found["pid"] == scheduler.pid)
 
 
+def written_long_ago(path: Path) -> None:
+    """A scheduler takes such a file as soon as it begins."""
+    os.utime(path, (1e9, 1e9))
+
+
 def ended(home: Home, count: int) -> list[dict[str, Any]]:
     """The runs of the home once there are so many, and all are over."""
 
@@ -265,7 +270,7 @@ def test_a_queue_chosen_by_hand_counts_after_a_restart(home: Home) -> None:
 
 
 def test_what_was_missed_is_made_up_for_after_a_restart(home: Home) -> None:
-    home.dag("late", f"schedule: ['* * * * *']\ncatchup: all\noverlap: queue\n{STEPS}")
+    written_long_ago(home.dag("late", f"schedule: ['* * * * *']\ncatchup: all\noverlap: queue\n{STEPS}"))
     finish(at_work(home))
     (mark,) = (home.path / "runs/.scheduler/watermarks").iterdir()
     document = json.loads(mark.read_text())
@@ -654,7 +659,7 @@ def test_systemd_is_told(home: Home, tmp_path: Path) -> None:
 
 
 def test_metrics_and_status_of_a_scheduler_that_died(home: Home) -> None:
-    home.dag("job", f"schedule: '0 0 1 1 *'\n{STEPS}")
+    written_long_ago(home.dag("job", f"schedule: '0 0 1 1 *'\n{STEPS}"))
     home.dagfs("scheduler", "--status").exits(1).says("no scheduler has ever been at work")
     scheduler = at_work(home)
     home.dagfs("metrics").exits(0).says("dagfs_scheduler_up 1", "dagfs_schedules 1")
@@ -763,6 +768,24 @@ def test_nothing_half_written_is_ever_started(home: Home) -> None:
     (run,) = ended(home, 1)
     assert (run["dag"], run["state"]) == ("slow", "succeeded")
     assert sorted(home.lines("done")) == ["s0", "s1", "s2"]
+    finish(scheduler)
+
+
+def test_what_is_half_written_at_a_start_waits_as_well(home: Home) -> None:
+    path = home.dag("slow", "")
+    with path.open("w") as file:
+        file.write(f"schedule: '* * * * *'\n{STEPS}")
+        scheduler = home.start("scheduler")
+
+        def is_at_work_meanwhile() -> bool:
+            file.write("# and more\n")
+            file.flush()
+            return _is_at_work(home, scheduler)
+
+        scheduler.until(is_at_work_meanwhile, "a sign of life")
+        _another_is_known(home)
+        assert status(home)["schedules"] == 0
+    eventually(lambda: status(home)["schedules"] == 1, "the whole file")
     finish(scheduler)
 
 

@@ -68,7 +68,9 @@ def told(home: Home, *kinds: str) -> dict[str, list[Any]]:
 
 def test_what_goes_wrong_without_a_run_is_told_once(home: Home) -> None:
     plugin(home, NOTIFIER)
-    home.dag("hourly", "schedule: '0 * * * *'\ncatchup: none\nsteps: [{run: 'true'}]\n")
+    path = home.dag("hourly", "schedule: '0 * * * *'\ncatchup: none\nsteps: [{run: 'true'}]\n")
+    # So that it is taken as soon as a scheduler begins.
+    os.utime(path, (1e9, 1e9))
     finish(at_work(home))
     # Three hours pass without a scheduler, a file turns bad, and what waits is damaged or cannot be started.
     (mark,) = (home.path / "runs/.scheduler/watermarks").iterdir()

@@ -70,7 +70,7 @@ def _policies(command: Command, home: Home) -> tuple[Mapping[str, Retention], Re
     """What holds for each DAG, and for the others: the command line's word, or the specs'."""
     options = command.options
     if options.keep is None and options.keep_last is None:
-        shelf = Shelf(home.paths, Options(home.settings.dialect))
+        shelf = Shelf(home.paths, Options(home.settings.dialect), settle_sec=0)
         shelf.rescan()
         return {dag.name: dag.retention for dag in shelf.dags.values()}, Retention()
     return {}, Retention(_days(options.keep) if options.keep is not None else 0, options.keep_last or 0)

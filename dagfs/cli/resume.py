@@ -47,7 +47,7 @@ def run(command: Command) -> int:
 
 def _pass_over(home: Home, ledger: Ledger, name: str) -> None:
     """Move the watermark past the pause, so that it is not taken for time without a scheduler."""
-    shelf = Shelf(home.paths, reading_options(home))
+    shelf = Shelf(home.paths, reading_options(home), settle_sec=0)
     shelf.rescan()
     for key, dag in shelf.dags.items():
         if dag.name == name and dag.schedule.entries:

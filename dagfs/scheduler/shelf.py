@@ -23,7 +23,7 @@ Stamp = tuple[int, ...]
 UNREAD: Stamp = (0,)
 """Of a file that could not be read: it is tried again each time."""
 SETTLED_SEC = 2.0
-"""A file found by chance that changed so recently may still be written."""
+"""A file found by chance, or at a start, that changed so recently may still be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,15 @@ class Shelved:
 class Shelf:
     """All DAG files of one home."""
 
-    def __init__(self, home: HomePaths, options: Options, clock: Callable[[], float] = time.time) -> None:
-        self._home, self._options, self._clock = home, options, clock
+    def __init__(
+        self,
+        home: HomePaths,
+        options: Options,
+        clock: Callable[[], float] = time.time,
+        settle_sec: float = SETTLED_SEC,
+    ) -> None:
+        """With no `settle_sec` files are taken as they are: for one look alone."""
+        self._home, self._options, self._clock, self._settle_sec = home, options, clock, settle_sec
         self.dags: dict[str, Shelved] = {}
         self._unsettled: dict[str, Stamp] = {}
         self._stale: set[str] = set()
@@ -145,8 +152,8 @@ class Shelf:
         if before is not None and before.stamp == stamp and key not in self._stale:
             self._unsettled.pop(key, None)
             return False
-        young = abs(self._clock() - info.st_mtime) < SETTLED_SEC
-        if young and not settled and not (before is None and not self.dags):
+        young = abs(self._clock() - info.st_mtime) < self._settle_sec
+        if young and not settled:
             self._unsettled[key] = stamp
             return False
         self._unsettled.pop(key, None)

@@ -104,6 +104,23 @@ def test_a_young_file_is_left_alone_unless_it_was_closed(home: HomePaths, shelf:
     assert shelf.rescan() == {"b.yaml"}
 
 
+def test_at_a_start_only_old_files_are_taken_at_once(home: HomePaths, shelf: Shelf, clock: Clock) -> None:
+    write(home, "a.yaml", GOOD, age=0.5)
+    assert shelf.rescan() == set()
+    assert shelf.has_unsettled
+    write(home, "old.yaml", GOOD, age=3)
+    assert shelf.rescan() == {"old.yaml"}
+    clock.now += 5
+    assert shelf.rescan() == {"a.yaml"}
+    assert not shelf.has_unsettled
+
+
+def test_one_look_alone_takes_files_as_they_are(home: HomePaths, clock: Clock) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        write(home, name, GOOD, age=0)
+    assert Shelf(home, Options(), clock, settle_sec=0).rescan() == {"a.yaml", "b.yaml"}
+
+
 def test_odd_things_in_the_folder_hurt_nobody(home: HomePaths, shelf: Shelf, tmp_path: Path) -> None:
     os.mkfifo(home.dags / "fifo.yaml")
     (home.dags / "folder.yaml").mkdir()
