@@ -71,6 +71,11 @@ def noted(home: Home, event: str) -> list[dict[str, Any]]:
     return [each for each in map(json.loads, lines) if each["event"] == event]
 
 
+def watches(home: Home) -> None:
+    """The scheduler has seen what lies in an inbox: whatever comes now is new."""
+    eventually(lambda: list((home.path / "runs/.scheduler/seen").iterdir()), "a look at the inbox")
+
+
 def finish(scheduler: Engine) -> str:
     """SIGTERM ends it; what it said."""
     scheduler.signal(signal.SIGTERM)
@@ -323,7 +328,7 @@ def test_files_start_runs_once_each(home: Home) -> None:
         steps:
           - name: work
             command: cat "$file" >> $DAG_DESK/loaded
-            env:
+    watches(home)
               - file: ${file}
         """,
     )
@@ -804,6 +809,7 @@ def test_a_typo_in_the_settings_makes_starts_late_and_loses_none(home: Home) -> 
     home.dagfs("queue", "pause", "job").exits(0)
     home.dagfs("enqueue", "job", "--id", "q1").exits(0)
     scheduler = at_work(home)
+    watches(home)
     (home.path / "dagfs.yaml").write_text(settings + "grace_sec: soon\n")
     (home.path / "inbox/a.csv").write_text("1\n")
     for pause in (home.path / "runs/.scheduler/paused").iterdir():
@@ -839,6 +845,7 @@ def test_files_that_come_while_a_scheduler_ends_are_had_by_the_next(home: Home) 
         "watch: 'inbox/*.csv'\nparams: [{name: file}]\nsteps: [{run: 'echo $file >> $DAG_DESK/had'}]\n",
     )
     scheduler = at_work(home)
+    watches(home)
     for place in range(80):
         (inbox / f"{place}.csv").write_text("1\n")
     eventually(lambda: home.dagfs("runs", "-1").out, "the first run")
