@@ -202,7 +202,10 @@ class Catalogue:
 
     def _none(self, reference: str, ids: list[str]) -> NotFound:
         if self._home.scheduler.is_waiting(reference):
-            return NotFound(f"run {reference} still waits in a queue", hint="`dagfs queue` shows what does")
+            return NotFound(
+                f"run {reference} still waits in a queue",
+                hint=f"`dagfs status {reference}` shows it, `dagfs queue rm {reference}` takes it out",
+            )
         if self._home.scheduler.is_set_aside(reference):
             why = f"`dagfs queue` says why, `dagfs queue requeue {reference}` has it wait again"
             return NotFound(f"run {reference} was set aside: it could not be started", hint=why)
