@@ -328,12 +328,12 @@ def test_files_start_runs_once_each(home: Home) -> None:
         steps:
           - name: work
             command: cat "$file" >> $DAG_DESK/loaded
-    watches(home)
+            env:
               - file: ${file}
         """,
     )
     scheduler = at_work(home)
-    eventually(lambda: list((home.path / "runs/.scheduler/seen").iterdir()), "the first look")
+    watches(home)
     (inbox / "odd $(name) 'x'.csv").write_text("one\n")
     runs = ended(home, 1)
     assert runs[0]["trigger"] == "watch"
