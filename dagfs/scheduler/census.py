@@ -64,7 +64,9 @@ class Census:
         news = {*self._active, *self._known} if not self._began else None
         fresh = self._new_ids()
         self._renew([*fresh, *self._active], news)
-        self._seen.update(fresh)
+        # Not before: what could not be looked at is looked at the next time.
+        self._seen.update(fresh, self._older)
+        self._began = True
 
     def look_at_active(self) -> None:
         """Look again at the runs that went on."""
@@ -82,10 +84,8 @@ class Census:
 
     def _new_ids(self) -> list[str]:
         if not self._began:
-            self._began = True
             every = self._store.ids()
-            self._seen.update(every)
-            self._older.extend(every[_AT_FIRST:])
+            self._older = deque(every[_AT_FIRST:])
             return list(dict.fromkeys([*every[:_AT_FIRST], *self._known]))
         names = set(self._store.names())
         self._seen &= names

@@ -51,20 +51,27 @@ class Chores:
         """In how many seconds it is time for the next one."""
         return max(0.0, self._next_look - time.monotonic())
 
-    def do(self) -> None:
-        """Whatever it is time for."""
-        moment, dags = time.monotonic(), self._shelf.dags.values()
+    def look_for_files(self) -> None:
+        """Where it is time for that."""
+        moment = time.monotonic()
         if moment >= self._next_look:
             self._next_look = moment + LOOK_SEC
-            if any(dag.schedule.watch for dag in dags):
+            if any(dag.schedule.watch for dag in self._shelf.dags.values()):
                 self._look_for_files()
+
+    def look_at_runs(self) -> None:
+        """Where it is time for that: retry what failed, tell of dead engines."""
+        moment = time.monotonic()
         if moment >= self._next_runs:
             self._next_runs = moment + _RUNS_SEC
             self._look_at_runs(moment)
+
+    def clean(self) -> None:
+        """Where it is time for that, in a process of its own: it must not make anything late."""
+        moment = time.monotonic()
         if moment >= self._next_clean:
             self._next_clean = moment + _CLEAN_SEC
-            if any(not dag.retention.is_empty for dag in dags):
-                # In a process of its own: looking through many runs must not make anything late.
+            if any(not dag.retention.is_empty for dag in self._shelf.dags.values()):
                 self._launcher.command("clean", "--yes")
 
     def _look_for_files(self) -> None:

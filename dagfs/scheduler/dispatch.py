@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -52,6 +53,10 @@ class Dispatch:
         self._held: list[Held] = []
         self._to_stop: set[str] = set()
         self._in_vain: dict[str, None] = {}
+        self._tries: dict[str, int] = {}
+        """How often those that wait in a queue were tried in vain."""
+        self.paused: Mapping[str, object] = {}
+        """What is paused, DAGs and `queue:NAME`."""
 
     # -- what there is ------------------------------------------------------------------------
 
@@ -108,7 +113,8 @@ class Dispatch:
 
     def admit(self, job: Job) -> None:
         """Start a run, or let it wait where there is no room for it."""
-        why = self._room().lacks(Place(job.dag, job.queue), job.limit)
+        is_paused = f"queue:{job.queue or job.dag}" in self.paused
+        why = "its queue is paused" if is_paused else self._room().lacks(Place(job.dag, job.queue), job.limit)
         if why:
             self.enqueue(job, why)
         else:
@@ -168,6 +174,7 @@ class Dispatch:
         error = started.error or f"its command ended with {started.code}"
         if job.retry and started.code in _NOT_OURS:
             self._ledger.note("not_retried", dag=job.dag, run=job.run, reason=error)
+            self._stop_as_asked(job.run)
             return job, "", True
         most = _MOST_TRIES_OF_THE_DISK if started.code == ExitCode.IO_ERROR else _MOST_TRIES
         if started.code in _FINAL or job.tries + 1 >= most:
@@ -181,11 +188,14 @@ class Dispatch:
                 "start_failed", dag=job.dag, run=job.run, reason=error, then="it is tried again"
             )
         pause = TRY_AGAIN * min(2**job.tries, _LONGEST_PAUSE)
+        if job.queued:
+            self._tries[job.run] = job.tries + 1
         self._held.append(Held(replace(job, tries=job.tries + 1), until=self._now() + pause))
         return job, error, False
 
     def _give_up(self, run: str) -> None:
         self._to_stop.discard(run)
+        self._tries.pop(run, None)
         self._in_vain[run] = None
         if len(self._in_vain) > _REMEMBERED:
             del self._in_vain[next(iter(self._in_vain))]
@@ -194,12 +204,18 @@ class Dispatch:
         if code == 0:
             what = "retried" if job.retry else "started"
             self._ledger.note(what, dag=job.dag, run=job.run, trigger=job.trigger)
-        if job.queued:
-            self._queue.remove(job.run)
-        if job.run in self._to_stop:
-            self._to_stop.remove(job.run)
-            self._launcher.stop([job.run])
+        self._tries.pop(job.run, None)
         self._runs.look_again(job.run)
+        if job.queued:
+            # Else `pump` finds that it has run.
+            with suppress(DagfsError):
+                self._queue.remove(job.run)
+        self._stop_as_asked(job.run)
+
+    def _stop_as_asked(self, run: str) -> None:
+        if run in self._to_stop:
+            self._to_stop.remove(run)
+            self._launcher.stop([run])
 
     # -- out of it ----------------------------------------------------------------------------
 
@@ -214,10 +230,19 @@ class Dispatch:
                 self._held.append(replace(each, until=moment + timedelta(seconds=each.wait_sec)))
             elif each.until is not None and each.until > moment:
                 self._held.append(each)
-            elif each.job.queued or each.job.retry:
-                self.launch(each.job)
             else:
+                self._let_go(each, moment)
+
+    def _let_go(self, each: Held, moment: datetime) -> None:
+        try:
+            if each.job.retry:
+                self.launch(each.job)
+            elif not each.job.queued:
                 self.admit(each.job)
+            # What waits in a queue is found there, unless somebody took it out meanwhile.
+        except DagfsError as error:
+            self._ledger.note("error", dag=each.job.dag, run=each.job.run, reason=error.message)
+            self._held.append(replace(each, until=moment + TRY_AGAIN))
 
     def pump(self, paused: Mapping[str, object]) -> None:
         """Start what waits in queues and has room now."""
@@ -225,13 +250,16 @@ class Dispatch:
             return
         entries, broken = self._queue.survey()
         for run_id in broken:
-            self._set_aside(run_id, "its record is damaged")
+            with suppress(DagfsError):
+                self._set_aside(run_id, "its record is damaged")
         room = self._room()
         busy = {held.job.run for held in self._held} | self._starting.keys()
         for entry in entries:
             is_paused = entry.dag in paused or f"queue:{entry.queue or entry.dag}" in paused
             if entry.id not in busy:
-                self._try_entry(entry, room, is_paused)
+                # One that can be neither started nor moved is no reason to leave the others.
+                with suppress(DagfsError):
+                    self._try_entry(entry, room, is_paused)
 
     def _try_entry(self, entry: Waiting, room: Room, is_paused: bool) -> None:
         if self._runs.exists(entry.id):
@@ -246,7 +274,7 @@ class Dispatch:
             self._set_aside(entry.id, error.message, dag=entry.dag)
             return
         room.take(place)
-        self.launch(job_of(entry, text))
+        self.launch(replace(job_of(entry, text), tries=self._tries.get(entry.id, 0)))
 
     def _set_aside(self, run_id: str, why: str, **more: str) -> None:
         self._ledger.note("set_aside", run=run_id, reason=why, **more)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dagfs.engine.configuration import config_files
-from dagfs.errors import DagfsError, ExitCode
+from dagfs.errors import ExitCode
 from dagfs.scheduler.job import Job, Started
 from dagfs.scheduler.spawner import Spawner
 from dagfs.store.layout import HomePaths
@@ -18,12 +19,6 @@ AT_ONCE = max(32, 4 * (os.cpu_count() or 1))
 """So many commands begin at once; what is due beside them follows as soon as one of them has begun."""
 _SLOW_SEC = 3.0
 _WELL = (ExitCode.DONE, ExitCode.NOTHING_TO_DO)
-
-
-class CannotStart(DagfsError):
-    """This machine has no process or descriptor to spare just now."""
-
-    exit_code = ExitCode.IO_ERROR
 
 
 class Processes:
@@ -39,6 +34,8 @@ class Processes:
         self._going: dict[int, tuple[Job, float]] = {}
         self._refused: list[Started] = []
         self._commands: dict[int, str] = {}
+        self._left: deque[tuple[Sequence[str], bytes]] = deque()
+        """Commands that are still to be asked for."""
         self._failed: list[tuple[str, str]] = []
 
     def start(self, job: Job) -> None:
@@ -52,15 +49,19 @@ class Processes:
             self.command("stop", run)
 
     def command(self, *words: str, text: bytes = b"") -> None:
-        """Have another command of this home run, with `text` on its standard input; nobody waits for it.
+        """Have another command of this home run, with `text` on its standard input; nobody waits for it."""
+        self._left.append((words, text))
+        self._command()
 
-        DagfsError where that cannot be.
-        """
-        try:
-            ticket = self._spawner.ask([*self._base, *words], text)
-            self._commands[ticket] = " ".join(words)
-        except OSError as error:
-            raise CannotStart(f"cannot start `dagfs {words[0]}`: {error.strerror}") from None
+    def _command(self) -> None:
+        """A few at a time: each takes descriptors."""
+        while self._left and len(self._commands) < AT_ONCE:
+            words, text = self._left.popleft()
+            try:
+                ticket = self._spawner.ask([*self._base, *words], text)
+                self._commands[ticket] = " ".join(words)
+            except OSError as error:
+                self._failed.append((" ".join(words), f"cannot start: {error.strerror}"))
 
     def ended(self) -> list[Started]:
         """Starts that have succeeded or failed since the last call."""
@@ -70,12 +71,13 @@ class Processes:
             if each.ticket in self._going:
                 job, _ = self._going.pop(each.ticket)
                 # That is no fault of the DAG: it will start once somebody has mended the settings.
-                code = ExitCode.IO_ERROR if self._is_of_home(each.error) else each.code
+                code = ExitCode.IO_ERROR if each.code and self._is_of_home(each.error) else each.code
                 found.append(Started(job, code, each.error))
             command = self._commands.pop(each.ticket, "")
             if command and each.code not in _WELL:
                 self._failed.append((command, each.error or f"it ended with {each.code}"))
         self._ask()
+        self._command()
         return found
 
     def _is_of_home(self, error: str) -> bool:
@@ -124,6 +126,12 @@ class Processes:
     def close(self, patience: float) -> None:
         """Start nothing more. What was begun goes on; commands have so many seconds to begin."""
         self._wanted.clear()
+        deadline = time.monotonic() + patience
+        while self._left and self.fileno() >= 0 and time.monotonic() < deadline:
+            poller = select.poll()
+            poller.register(self.fileno(), select.POLLIN)
+            poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            self.ended()
         self._going.clear()
         self._commands.clear()
         self._spawner.close(patience)
@@ -131,16 +139,17 @@ class Processes:
 
 def run_words(job: Job) -> list[str]:
     """The command line that makes the run of a job; the spec comes on standard input."""
-    named = [word for name, value in job.params if not name.isdigit() for word in ("-p", f"{name}={value}")]
+    # In one word each: a value may begin with a dash.
+    named = [f"--param={name}={value}" for name, value in job.params if not name.isdigit()]
     by_place = [value for name, value in job.params if name.isdigit()]
-    why = ["--reason", job.reason] if job.reason else []
-    queue = ["--queue", job.queue] if job.queue else []
-    queue += ["--profile", job.profile] if job.profile else []
-    words = ["run", "--detach", "--id", job.run, "--name", job.dag, "--trigger", job.trigger, "--captured"]
+    why = [f"--reason={job.reason}"] if job.reason else []
+    queue = [f"--queue={job.queue}"] if job.queue else []
+    queue += [f"--profile={job.profile}"] if job.profile else []
+    words = ["run", "--detach", "--id", job.run, f"--name={job.dag}", "--trigger", job.trigger, "--captured"]
     return [*words, *why, *queue, *named, "--", job.source, *by_place]
 
 
 def retry_words(job: Job) -> list[str]:
     """The command line that goes on with the run of a job."""
-    place = ["--profile", job.profile] if job.profile else []
-    return ["retry", "--detach", "--via", "scheduler", "--reason", job.reason, *place, job.run]
+    place = [f"--profile={job.profile}"] if job.profile else []
+    return ["retry", "--detach", "--via", "scheduler", f"--reason={job.reason}", *place, job.run]

@@ -63,9 +63,9 @@ class Scheduler:
 
     def turn(self) -> datetime | None:
         """Do what is to be done now; when the next thing is due, None where nothing is known to be."""
-        self._paused = self._ledger.paused()
         for started in self._launcher.ended():
-            self._take(started)
+            self._hear(started)
+        self._paused = self._dispatch.paused = self._ledger.paused()
         self._times.save_left()
         moment = self._now()
         for track in self._times.went_back(moment):
@@ -80,20 +80,32 @@ class Scheduler:
 
     def _act_on_due(self, moment: datetime) -> None:
         """Start first, write down later: what is due at once is not to wait for one disk after the other."""
-        acted = []
-        for track in self._times.take_due(moment):
-            try:
-                self._act(track, moment)
-            except DagfsError as error:
-                # A full disk, say: the watermark has not moved, so the next turn tries again.
-                self._fail(track, error.message)
-                self._times.again(track, moment + TRY_AGAIN)
-            else:
-                acted.append(track)
+        due = self._times.take_due(moment)
+        acted = [track for track in due if self._is_done(track, moment, self._act)]
         for track in acted:
-            self._times.plan(track)
-            if not self._dispatch.is_starting(track.dag.key):
-                self._save(track)
+            self._is_done(track, moment, self._plan)
+
+    def _is_done(self, track: Track, moment: datetime, work: Callable[[Track, datetime], None]) -> bool:
+        """Do something about a track; where that fails the others go on, and it is tried again soon."""
+        try:
+            work(track, moment)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no longer among what is due
+            # A full disk, say: the watermark has not moved.
+            self._fail(track, _said(error))
+            self._times.again(track, moment + TRY_AGAIN)
+            return False
+        return True
+
+    def _plan(self, track: Track, _: datetime) -> None:
+        self._times.plan(track)
+        if not self._dispatch.is_starting(track.dag.key):
+            self._save(track)
+
+    def _hear(self, started: Started) -> None:
+        try:
+            self._take(started)
+        except Exception as error:  # noqa: BLE001 - nobody tells of it a second time, nor of the others
+            self._ledger.note("error", dag=started.job.dag, run=started.job.run, reason=_said(error))
 
     def _take(self, started: Started) -> None:
         job, error, is_over = self._dispatch.take(started)
@@ -178,6 +190,8 @@ class Scheduler:
         active = self._dispatch.active(dag.name)
         if restart:
             self._stop(dag, "its schedule says restart")
+            self._dispatch.drop_held(dag.name, "a later restart is due")
+            active = self._dispatch.active(dag.name)
             self._dispatch.hold(job, active, dag.schedule.restart_wait_sec if active else 0)
         elif not active or dag.schedule.overlap == "allow":
             self._dispatch.admit(job)
@@ -194,8 +208,7 @@ class Scheduler:
             return ""
         before, _ = newest(dag.schedule, self._times.zone, instant - _YEAR, instant - _SECOND)
         since = before[-1][0] if before else None
-        made = datetime.fromisoformat(last.created)
-        return f"run {last.id} has succeeded since" if since is None or made >= since else ""
+        return f"run {last.id} has succeeded since" if since is None or last.made >= since else ""
 
     def _overlap(self, job: Job, dag: Shelved, active: list[str], instant: datetime, first: bool) -> bool:
         policy = dag.schedule.overlap
@@ -270,6 +283,10 @@ class Scheduler:
     def upcoming(self, limit: int) -> list[tuple[datetime, str, list[str]]]:
         """What comes next: when, with which DAG, and what is done with it."""
         return self._times.upcoming(limit)
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, DagfsError) else f"{type(error).__name__}: {error}"
 
 
 def _job(dag: Shelved, instant: datetime) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import time
@@ -42,6 +43,7 @@ ALIVE_SEC = 10.0
 AHEAD = timedelta(seconds=1.5)
 """So long before something is due its processes are made ready."""
 _AFTER_ERROR_SEC = 5.0
+_STAGED = re.compile(r"/\.new-[0-9a-z]+")
 _END_SEC = 1.0
 _STOPS_SEC = 8.0
 """How long the stopping of runs may take to begin, where nothing is ready for it yet."""
@@ -177,7 +179,11 @@ class Service:
 
     def _step(self) -> float:
         """Everything there is to do now; how long to wait for the next thing, in seconds."""
-        parts = (self._notice_files, self._reload, self._chores.do, self._turn, self._look_back)
+        chores = self._chores
+        parts = (
+            *(self._notice_files, self._reload, chores.look_for_files, chores.look_at_runs, chores.clean),
+            *(self._turn, self._look_back),
+        )
         # Whatever is wrong with one, the others are still to be done.
         troubles = [trouble for part in parts if (trouble := _trouble_with(part))]
         self._tell_trouble("; ".join(troubles))
@@ -368,7 +374,8 @@ def _trouble_with(part: Callable[[], object]) -> str:
     try:
         part()
     except DagfsError as error:
-        return error.message
+        # The name of a file that was to be written is another one each time.
+        return _STAGED.sub("", error.message)
     except Exception as error:  # noqa: BLE001 - whatever it is, all other DAGs are still to be started
         return f"{type(error).__name__}: {error}"
     return ""

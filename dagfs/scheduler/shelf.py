@@ -104,6 +104,8 @@ class Shelf:
                 if enough():
                     self.is_unfinished = True
                     return changed
+        for key in self._unsettled.keys() - there:
+            del self._unsettled[key]
         for key in self.dags.keys() - there:
             if not dags.is_unread(key, unread):
                 del self.dags[key]
@@ -128,8 +130,10 @@ class Shelf:
                 if path.is_file() and not path.is_symlink():
                     if self._look(key, path, settled=True, unread={}):
                         changed.add(key)
-                elif self.dags.pop(key, None):
-                    changed.add(key)
+                else:
+                    self._unsettled.pop(key, None)
+                    if self.dags.pop(key, None):
+                        changed.add(key)
         return changed
 
     @property

@@ -64,6 +64,7 @@ class Spawner:
         self._wire: socket.socket | None = None
         self._asked: dict[int, tuple[int, int]] = {}
         self._lost: list[int] = []
+        self._heard: list[Ended] = []
         self._tickets = 0
         self._is_old = False
         self._began = -_BEGIN_AGAIN_SEC
@@ -118,13 +119,23 @@ class Spawner:
                 if time.monotonic() > deadline:
                     # It takes nothing any more: stopped, or swapped out for good.
                     raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+                # It may be waiting for somebody to hear its answers.
+                self._listen()
+                if self._wire is not wire:
+                    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
                 poller = select.poll()
-                poller.register(wire, select.POLLOUT)
+                poller.register(wire, select.POLLOUT | select.POLLIN)
                 poller.poll(100)
 
     def ended(self) -> list[Ended]:
         """The commands that have ended since the last call."""
-        found = []
+        self._listen()
+        found, self._heard = self._heard, []
+        lost, self._lost = self._lost, []
+        gone = "the process that starts runs was ended"
+        return found + [Ended(ticket, ExitCode.IO_ERROR, said=gone) for ticket in lost]
+
+    def _listen(self) -> None:
         while self._wire is not None:
             try:
                 reply = self._wire.recv(REPLY.size)
@@ -137,11 +148,7 @@ class Spawner:
                 break
             ticket, code = REPLY.unpack(reply)
             output, errors = map(_taken, self._asked.pop(ticket))
-            found.append(Ended(ticket, code, output, errors.decode("utf-8", "replace")))
-        lost, self._lost = self._lost, []
-        gone = "the process that starts runs was ended"
-        found += [Ended(ticket, ExitCode.IO_ERROR, said=gone) for ticket in lost]
-        return found
+            self._heard.append(Ended(ticket, code, output, errors.decode("utf-8", "replace")))
 
     def keep_ready(self) -> None:
         """Have one that waits for work, so that nobody has to wait for it."""

@@ -202,9 +202,8 @@ class Timekeeper:
     def went_back(self, moment: datetime) -> Iterator[Track]:
         """The tracks that are ahead of the clock, put right: ids see to it that nothing runs twice."""
         for track in self.tracks.values():
-            late = delay(track.dag.key, track.dag.schedule)
-            track.watermark, back = mended(track.watermark, moment - late if track.due else moment)
+            track.watermark, back = mended(track.watermark, moment)
             if back:
-                yield track
-                self.save(track)
                 self.plan(track)
+                self._unsaved.add(track.dag.key)
+                yield track

@@ -184,7 +184,12 @@ class Ledger:
 def _is_sound(status: Mapping[str, Any]) -> bool:
     kinds = all(isinstance(status[key], kind) for key, kind in _KINDS.items() if key in status)
     moments = all(is_moment(status[key]) for key in ("tick", "stale_after") if key in status)
-    return kinds and moments and all(map(_is_upcoming, status.get("next", ())))
+    runs = (each for key in ("active", "starting") for each in status.get(key, ()))
+    return kinds and moments and all(map(_is_upcoming, status.get("next", ()))) and all(map(_is_text, runs))
+
+
+def _is_text(each: object) -> bool:
+    return isinstance(each, str)
 
 
 def _is_upcoming(each: object) -> bool:
@@ -202,5 +207,6 @@ def _text(moment: datetime) -> str:
 def _names(folder: Path) -> list[str]:
     try:
         return [name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
-    except FileNotFoundError:
+    except OSError:
+        # It is not there, or no folder: nothing here decides alone.
         return []

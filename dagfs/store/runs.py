@@ -363,6 +363,7 @@ def _is_sound(document: Mapping[str, Any]) -> bool:
     texts = (document.get(key) for key in ("dag", "reason", "trigger", "queue", "profile", "parent"))
     return (
         isinstance(document.get("state"), str)
+        and document.get("created") is not None
         and all(each is None or is_moment(each) for each in moments)
         and all(each is None or isinstance(each, str) for each in texts)
     )

@@ -89,3 +89,14 @@ def test_a_run_whose_engine_died_is_told_of_once(store: Store) -> None:
     assert [run.id for run in census.died()] == ["r24", "r23"]
     census.refresh()
     assert census.died() == []
+
+
+def test_a_first_look_that_fails_is_made_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    census = Census(cast("RunStore", store))
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "summaries_of", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            census.refresh()
+    census.refresh()
+    newest = store.ids()[:3]
+    assert set(census.active) == {each for each in newest if store.states[each] == "running"}

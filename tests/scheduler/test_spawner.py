@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from dagfs.errors import ExitCode
+from dagfs.scheduler.launch import Processes
 from dagfs.scheduler.spawner import Ended, Spawner
+from tests.patience import eventually
 
 
 @pytest.fixture
@@ -20,6 +23,15 @@ def spawner() -> Iterator[Spawner]:
     yield found
     found.close()
     assert not found.pid
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Room for two thousand files, as far as this machine has it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def told(spawner: Spawner, count: int = 1) -> list[Ended]:
@@ -84,3 +96,23 @@ def test_a_renewed_one_is_another_process_and_loses_nothing(spawner: Spawner) ->
     assert told(spawner)[0].code == 0
     spawner.keep_ready()
     assert spawner.pid not in (0, first)
+
+
+def test_more_than_the_wire_holds_is_asked_for_while_answers_are_heard(
+    spawner: Spawner, many_descriptors: None
+) -> None:
+    asked = [spawner.ask(["version"]) for _ in range(700)]
+    ended = told(spawner, len(asked))
+    assert [each.ticket for each in ended] == asked
+    assert {each.code for each in ended} == {0}
+
+
+def test_commands_are_asked_for_a_few_at_a_time_and_none_is_lost_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "dagfs.yaml").touch()
+    processes = Processes(tmp_path)
+    for number in range(100):
+        processes.command("queue", "pause", f"q{number}")
+    processes.close(patience=60)
+    paused = tmp_path / "runs/.scheduler/paused"
+    eventually(lambda: paused.is_dir() and len(list(paused.iterdir())) == 100)
+    assert processes.failed() == []
