@@ -96,6 +96,9 @@ class RunStore:
     def _make(self) -> None:
         runs = self.home.runs
         taken = [name for name in _listed(runs) if not name.startswith(PENDING)]
+        if self.home.marker.name in taken:
+            # Another engine was first, and its marker is as good.
+            return
         if self._store_id or taken:
             raise StoreError(
                 f"{runs} does not hold the store {self._store_id}".rstrip()
@@ -108,7 +111,7 @@ class RunStore:
             marker = encode_document({"store": os.urandom(16).hex()}, sealed=True)
             self._disk.put_new(self.home.marker, marker, immutable=True)
         except FileExistsError:
-            pass  # another engine was first, and its marker is as good
+            return
         except FileNotFoundError:
             raise StoreError(f"cannot make {runs}: {self.home.root} is not there") from None
 
