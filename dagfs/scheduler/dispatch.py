@@ -133,11 +133,11 @@ class Dispatch:
         self._held.append(Held(job, tuple(runs), wait_sec))
 
     def drop_held(self, dag: str, why: str) -> None:
-        """Forget what is held of a DAG."""
-        for each in self._held:
-            if each.job.dag == dag:
-                self._ledger.note("passed_over", dag=dag, run=each.job.run, reason=why)
-        self._held = [each for each in self._held if each.job.dag != dag]
+        """Forget what the clock had held of a DAG."""
+        dropped = [each for each in self._held if each.job.dag == dag and each.job.instant is not None]
+        for each in dropped:
+            self._held.remove(each)
+            self._ledger.note("passed_over", dag=dag, run=each.job.run, reason=why)
 
     def drop_waiting(self, dag: str, why: str) -> None:
         """Take what the clock let wait of a DAG out of the queue."""
