@@ -141,7 +141,7 @@ class Inbox:
                 self._tell_if_slow(dag, watch, now)
                 return False
         watch.current = None
-        self._compare(dag, watch, now.there)
+        self._compare(dag, watch, now.there, tuple(now.walk.unread))
         return True
 
     def _watch(self, dag: Shelved) -> _Watch:
@@ -173,13 +173,16 @@ class Inbox:
                 "slow_watch", dag=dag.name, folders=now.walk.folders, watch=", ".join(watch.patterns)
             )
 
-    def _compare(self, dag: Shelved, watch: _Watch, there: dict[str, str]) -> None:
-        """What the files of a whole pass say beside those of the pass before."""
+    def _compare(self, dag: Shelved, watch: _Watch, there: dict[str, str], unread: tuple[str, ...]) -> None:
+        """What the files of a whole pass say beside those of the pass before.
+
+        What lies in a folder that could not be read is not gone, and will not be new.
+        """
         if watch.had is None:
             # It begins to watch: what lies there already is not new.
             watch.had, watch.is_unsaved = dict(there), True
         had, seen = watch.had, watch.seen
-        for path in had.keys() - there.keys():
+        for path in [each for each in had.keys() - there.keys() if not each.startswith(unread)]:
             del had[path]
             watch.is_unsaved = True
         fresh = (path for path, stamp in there.items() if had.get(path) != stamp and seen.get(path) == stamp)

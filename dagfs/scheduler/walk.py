@@ -37,6 +37,8 @@ class Walk:
         self._root, self._patterns, self._spared = os.fspath(root), tuple(patterns), os.path.join(spared, "")
         self.folders = 0
         """So many were read."""
+        self.unread: list[str] = []
+        """Folders that are there and could not be read: nobody knows what lies in them now."""
 
     def steps(self) -> Iterator[str | None]:
         """A path where it matches, None where not: whoever iterates may rest at any of them."""
@@ -62,7 +64,7 @@ class Walk:
             yield self._unless_spared(path) if os.path.islink(path) else path
         if pattern.has_magic(folder.places):
             self.folders += 1
-            for entry in _entries(folder.path):
+            for entry in self._entries(folder.path):
                 yield self._met(folder, entry, pattern, named, left)
         for name, places in named.items():
             path = os.path.join(folder.path, name)
@@ -91,6 +93,15 @@ class Walk:
         if is_folder or not pattern.takes(folder.places, name):
             return None
         return self._unless_spared(entry.path) if is_link else entry.path
+
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as found:
+                yield from found
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError:
+            self.unread.append(os.path.join(folder, ""))
 
     def _unless_spared(self, path: str) -> str | None:
         return None if os.path.realpath(path).startswith(self._spared) else path
@@ -166,15 +177,6 @@ def _split(pattern: str) -> tuple[str, list[str]]:
         return pattern, []
     kept = [part for part in parts[first:-1] if part] + parts[-1:]
     return os.path.dirname("/".join([*parts[:first], "x"])), kept
-
-
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            yield from found
-    except OSError:
-        # It may not be read, or is none, or went away meanwhile.
-        return
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

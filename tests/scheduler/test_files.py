@@ -233,6 +233,26 @@ def test_a_folder_that_is_not_there_is_a_problem_and_is_watched_once_it_is(tmp_p
 # -- files that start runs -----------------------------------------------------------------------
 
 
+def test_a_folder_that_cannot_be_read_for_a_while_makes_no_file_new(
+    home: HomePaths, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(Disk(), home.scheduler, lambda: utc("2026-01-01"))
+    ledger.prepare()
+    each = dag("load", cron(watch=("in/**/*.csv",)))
+    (tmp_path / "in/deep").mkdir(parents=True)
+    write_in(tmp_path, "a.csv", 1000)
+    write_in(tmp_path, "deep/b.csv", 1000)
+    inbox = Inbox(home, ledger, clock, Pace())
+    assert not new_files(inbox, each)
+    with monkeypatch.context() as patch:
+        closed(patch, tmp_path / "in/deep")
+        (tmp_path / "in/a.csv").unlink()
+        assert not new_files(inbox, each)
+    write_in(tmp_path, "a.csv", 900)
+    assert not new_files(inbox, each)
+    assert [job.params[0][1] for job in new_files(inbox, each)] == [str(tmp_path / "in/a.csv")]
+
+
 def test_a_file_counts_once_it_stands_still(home: HomePaths, tmp_path: Path, clock: Clock) -> None:
     ledger = Ledger(Disk(), home.scheduler, lambda: utc("2026-01-01"))
     ledger.prepare()
