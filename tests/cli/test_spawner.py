@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,12 @@ def spawner() -> Iterator[Spawner]:
 def children(spawner: Spawner) -> dict[int, str]:
     """What was forked from it and is not reaped, each with its name."""
     pids = Path(f"/proc/{spawner.pid}/task/{spawner.pid}/children").read_text().split()
-    return {int(pid): Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
+    found = {}
+    for pid in map(int, pids):
+        # It may be reaped meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found[pid] = Path(f"/proc/{pid}/comm").read_text().strip()
+    return found
 
 
 def ready(spawner: Spawner) -> list[int]:
