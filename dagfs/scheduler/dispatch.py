@@ -91,12 +91,16 @@ class Dispatch:
 
     def active(self, dag: str) -> list[str]:
         """Runs of a DAG that go on or are about to."""
+        held = [each.job.run for each in self._held if each.job.dag == dag]
+        return list(dict.fromkeys([*self._going(dag), *self._starting_of(dag), *held]))
+
+    def _going(self, dag: str) -> list[str]:
+        """Runs of a DAG that go on."""
         last = self._runs.last(dag)
         if last is not None and not last.goes_on:
             # Somebody may have retried it.
             self._runs.look_again(last.id)
-        held = [each.job.run for each in self._held if each.job.dag == dag]
-        return list(dict.fromkeys([*self._runs.active_of(dag), *self._starting_of(dag), *held]))
+        return self._runs.active_of(dag)
 
     def _starting_of(self, dag: str) -> list[str]:
         return [job.run for job in self._starting.values() if job.dag == dag]
@@ -113,12 +117,16 @@ class Dispatch:
 
     def admit(self, job: Job) -> None:
         """Start a run, or let it wait where there is no room for it."""
-        is_paused = f"queue:{job.queue or job.dag}" in self.paused
-        why = "its queue is paused" if is_paused else self._room().lacks(Place(job.dag, job.queue), job.limit)
+        place = Place(job.dag, job.queue)
+        why = "its queue is paused" if self._is_held_back(place) else self._room().lacks(place, job.limit)
         if why:
             self.enqueue(job, why)
         else:
             self.launch(job)
+
+    def _is_held_back(self, place: Place) -> bool:
+        """The queue is paused; that of a DAG without one has the DAG's name."""
+        return f"queue:{place.queue or place.dag}" in self.paused
 
     def enqueue(self, job: Job, why: str) -> None:
         """Let a run wait until there is room."""
@@ -158,7 +166,7 @@ class Dispatch:
 
     def stop(self, dag: str) -> list[str]:
         """Stop the runs of a DAG, those that are being started as soon as they exist; their ids."""
-        starting, going = self._starting_of(dag), self._runs.active_of(dag)
+        starting, going = self._starting_of(dag), self._going(dag)
         self._to_stop.update(starting)
         self._launcher.stop([run for run in going if run not in starting])
         return list(dict.fromkeys([*going, *starting]))
@@ -244,7 +252,7 @@ class Dispatch:
             self._ledger.note("error", dag=each.job.dag, run=each.job.run, reason=error.message)
             self._held.append(replace(each, until=moment + TRY_AGAIN))
 
-    def pump(self, paused: Mapping[str, object]) -> None:
+    def pump(self) -> None:
         """Start what waits in queues and has room now."""
         if self._queue.is_empty():
             return
@@ -255,17 +263,17 @@ class Dispatch:
         room = self._room()
         busy = {held.job.run for held in self._held} | self._starting.keys()
         for entry in entries:
-            is_paused = entry.dag in paused or f"queue:{entry.queue or entry.dag}" in paused
             if entry.id not in busy:
                 # One that can be neither started nor moved is no reason to leave the others.
                 with suppress(DagfsError):
-                    self._try_entry(entry, room, is_paused)
+                    self._try_entry(entry, room)
 
-    def _try_entry(self, entry: Waiting, room: Room, is_paused: bool) -> None:
+    def _try_entry(self, entry: Waiting, room: Room) -> None:
         if self._runs.exists(entry.id):
             self._queue.remove(entry.id)
             return
         place = place_of(entry)
+        is_paused = entry.dag in self.paused or self._is_held_back(place)
         if is_paused or room.lacks(place, limit_of(entry)):
             return
         try:

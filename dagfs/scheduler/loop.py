@@ -48,7 +48,6 @@ class Scheduler:
         self._ledger, self._runs, self._launcher, self._now = ledger, runs, launcher, now
         self._dispatch = Dispatch(ledger, queue, runs, launcher, now, limits or Limits())
         self._times = Timekeeper(ledger, now, zone, self._dispatch.uncertain)
-        self._paused: Mapping[str, object] = {}
 
     def update(self, dags: Mapping[str, Shelved], changed: Iterable[str]) -> None:
         """Take note of DAG files that came, changed or went."""
@@ -65,7 +64,7 @@ class Scheduler:
         """Do what is to be done now; when the next thing is due, None where nothing is known to be."""
         for started in self._launcher.ended():
             self._hear(started)
-        self._paused = self._dispatch.paused = self._ledger.paused()
+        self._dispatch.paused = self._ledger.paused()
         self._times.save_left()
         moment = self._now()
         for track in self._times.went_back(moment):
@@ -74,7 +73,7 @@ class Scheduler:
             self._runs.refresh()
         self._act_on_due(moment)
         self._dispatch.release(moment)
-        self._dispatch.pump(self._paused)
+        self._dispatch.pump()
         moments = (self._dispatch.next_held(), self._times.next())
         return min((each for each in moments if each is not None), default=None)
 
@@ -91,7 +90,7 @@ class Scheduler:
             work(track, moment)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no longer among what is due
             # A full disk, say: the watermark has not moved.
-            self._fail(track, _said(error))
+            self._fail(track, said(error))
             self._times.again(track, moment + TRY_AGAIN)
             return False
         return True
@@ -105,7 +104,7 @@ class Scheduler:
         try:
             self._take(started)
         except Exception as error:  # noqa: BLE001 - nobody tells of it a second time, nor of the others
-            self._ledger.note("error", dag=started.job.dag, run=started.job.run, reason=_said(error))
+            self._ledger.note("error", dag=started.job.dag, run=started.job.run, reason=said(error))
 
     def _take(self, started: Started) -> None:
         job, error, is_over = self._dispatch.take(started)
@@ -134,7 +133,7 @@ class Scheduler:
         until = moment - delay(dag.key, dag.schedule)
         due = decide(dag.schedule, self._times.zone, track.watermark, until, track.begun)
         self._tell_missed(track, due)
-        if dag.schedule.suspend or dag.name in self._paused or not dag.text:
+        if dag.schedule.suspend or dag.name in self._dispatch.paused or not dag.text:
             why = "it is paused" if dag.text else "no good version of its file is known"
             for instant in due.starts[:_NOTED_ONE_BY_ONE]:
                 self._pass_over(dag, instant, why)
@@ -187,11 +186,11 @@ class Scheduler:
         if dag.schedule.skip_if_successful and (why := self._succeeded_since(dag, instant)):
             self._pass_over(dag, instant, why)
             return False
-        active = self._dispatch.active(dag.name)
         if restart:
             self._stop(dag, "its schedule says restart")
             self._dispatch.drop_held(dag.name, "a later restart is due")
-            active = self._dispatch.active(dag.name)
+        active = self._dispatch.active(dag.name)
+        if restart:
             self._dispatch.hold(job, active, dag.schedule.restart_wait_sec if active else 0)
         elif not active or dag.schedule.overlap == "allow":
             self._dispatch.admit(job)
@@ -285,7 +284,8 @@ class Scheduler:
         return self._times.upcoming(limit)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """What went wrong, in one line, whoever's fault it is."""
     return error.message if isinstance(error, DagfsError) else f"{type(error).__name__}: {error}"
 
 

@@ -25,7 +25,7 @@ from dagfs.scheduler.chores import LOOK_SEC, Chores
 from dagfs.scheduler.gazette import Gazette
 from dagfs.scheduler.launch import Processes
 from dagfs.scheduler.limits import limits_of
-from dagfs.scheduler.loop import Scheduler
+from dagfs.scheduler.loop import Scheduler, said
 from dagfs.scheduler.report import status_of
 from dagfs.scheduler.shelf import Shelf
 from dagfs.scheduler.systemd import Systemd
@@ -373,9 +373,7 @@ def _trouble_with(part: Callable[[], object]) -> str:
     """What went wrong with a part of the work; empty where nothing did."""
     try:
         part()
-    except DagfsError as error:
-        # The name of a file that was to be written is another one each time.
-        return _STAGED.sub("", error.message)
     except Exception as error:  # noqa: BLE001 - whatever it is, all other DAGs are still to be started
-        return f"{type(error).__name__}: {error}"
+        # The name of a file that was to be written is another one each time.
+        return _STAGED.sub("", said(error))
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,13 @@ def test_who_was_taken_out_of_a_queue_is_not_started_by_a_second_try(world: Worl
     world.queue.put(Waiting(id="q1", dag="a"), b"")
     found = dispatch(world)
     world.failing["a"] = ExitCode.IO_ERROR
-    found.pump({})
+    found.pump()
     found.take(Started(Job("q1", "a", "", b"", queued=True), ExitCode.IO_ERROR))
     world.queue.remove("q1")
     world.failing.clear()
     world.now = utc("2026-01-01T01:00")
     found.release(world.now)
-    found.pump({})
+    found.pump()
     assert not world.runs
 
 
@@ -156,6 +157,20 @@ def test_a_stop_that_was_asked_for_reaches_the_run_of_whoever_was_faster(world: 
     assert world.stopped == ["r1"]
     found.launch(job)
     found.take(Started(job, 0))
+    assert world.stopped == ["r1"]
+
+
+def test_a_stop_reaches_a_run_that_somebody_has_just_retried(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin(Job("r1", "a", "", b""))
+    world.lasting = True
+
+    def look_again(run: str) -> None:
+        world.runs[run] = replace(world.runs[run], state="running")
+
+    monkeypatch.setattr(world, "look_again", look_again)
+    assert dispatch(world).stop("a") == ["r1"]
     assert world.stopped == ["r1"]
 
 
